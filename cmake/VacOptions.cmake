@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a builder may choose, and where results go. A build tree works in place: bin/, lib/ and lib/vac/ stand to each
+# other as they do when installed.
+
+option(BUILD_TESTING "Build the tests" ON)
+option(VAC_WERROR "Treat warnings as errors" ON)
+option(VAC_ASSERTIONS "Check our own invariants at run time (VAC_ASSERT)" ON)
+set(VAC_TORCH AUTO CACHE STRING "The torch plugin: AUTO (when libtorch is found), ON or OFF")
+set_property(CACHE VAC_TORCH PROPERTY STRINGS AUTO ON OFF)
+set(VAC_TORCH_ROOT "" CACHE PATH "A libtorch other than the system's: the folder that holds include/ and lib/")
+set(VAC_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Debug CACHE STRING "Debug or Release" FORCE)
+endif()
+
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/archive")
+set(VAC_PLUGIN_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib/vac")
+set(VAC_TEST_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/test")
+
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# Programs find libvac by their own place, in the build tree as when installed.
+set(CMAKE_BUILD_RPATH "$ORIGIN/../lib")
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib")
+set(CMAKE_SKIP_BUILD_RPATH OFF)
+set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)

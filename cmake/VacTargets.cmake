@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# The few kinds of target this project has. Each takes the sources of the calling folder: every *.cpp is part of the
+# target, every *_test.cpp part of the target's own test program.
+
+# vac_headers: include/ and src/, as every part of the tree sees them.
+add_library(vac_headers INTERFACE)
+target_include_directories(vac_headers INTERFACE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+
+# vac_public_headers: include/ alone, for whoever uses libvac as a stranger would.
+add_library(vac_public_headers INTERFACE)
+target_include_directories(vac_public_headers INTERFACE "${PROJECT_SOURCE_DIR}/include")
+
+# Splits the sources of DIRECTORY into those of the product and those of its test.
+function(vac_split_sources directory product_variable test_variable)
+  file(GLOB sources CONFIGURE_DEPENDS "${directory}/*.cpp" "${directory}/*.c")
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(${product_variable} ${sources} PARENT_SCOPE)
+  set(${test_variable} ${tests} PARENT_SCOPE)
+endfunction()
+
+# vac_test(NAME LABEL label SOURCES file... [LIBS target...] [DEPENDS target...] [TIMEOUT seconds])
+# A GoogleTest program; every TEST in it is one ctest test. DEPENDS names what must be built to run it: programs, plugins.
+function(vac_test name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;LIBS;DEPENDS")
+  if(NOT arg_LABEL)
+    message(FATAL_ERROR "vac_test(${name}): no LABEL")
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${VAC_TEST_OUTPUT_DIRECTORY}")
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} vac_headers vac_test_support GTest::gmock_main Threads::Threads)
+  if(arg_DEPENDS)
+    add_dependencies(${name} ${arg_DEPENDS})
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# vac_layer(NAME [DEPENDS layer...] [TEST_LIBS target...])
+# The static library vac_NAME of a folder of src/, and the unit test NAME_test from the *_test.cpp beside it. DEPENDS
+# repeats the row of the layer table (tools/check-layers holds it); vac_ops is never in it: who links a program chooses
+# its operation table.
+function(vac_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;TEST_LIBS")
+  vac_split_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources tests)
+  list(TRANSFORM arg_DEPENDS PREPEND vac_)
+  if(NOT sources)  # UNFINISHED: until every layer has sources
+    add_library(vac_${name} INTERFACE)
+    target_link_libraries(vac_${name} INTERFACE vac_headers ${arg_DEPENDS})
+    return()
+  endif()
+  add_library(vac_${name} STATIC ${sources})
+  target_link_libraries(vac_${name} PUBLIC vac_headers ${arg_DEPENDS} Threads::Threads)
+  if(tests)
+    vac_test(${name}_test LABEL unit SOURCES ${tests} LIBS vac_${name} ${arg_TEST_LIBS})
+  endif()
+endfunction()
+
+# vac_plugin(NAME [SOURCES file...] [LIBS target...] [TEST_LIBS target...])
+# The loadable module lib/vac/NAME.so, which exports vac_plugin_entry alone, and the unit test plugin_NAME_test.
+function(vac_plugin name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS;TEST_LIBS")
+  vac_split_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources tests)
+  if(arg_SOURCES)
+    set(sources ${arg_SOURCES})
+  endif()
+  # The objects are made once and serve the module and its test.
+  add_library(plugin_${name}_objects OBJECT ${sources})
+  target_link_libraries(plugin_${name}_objects PUBLIC vac_headers ${arg_LIBS} Threads::Threads)
+  add_library(plugin_${name} MODULE)
+  target_link_libraries(plugin_${name} PRIVATE plugin_${name}_objects)
+  target_link_options(plugin_${name} PRIVATE ${VAC_SHARED_LINK_OPTIONS}
+    "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/plugin.map")
+  set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} INSTALL_RPATH "" BUILD_RPATH ""
+    LIBRARY_OUTPUT_DIRECTORY "${VAC_PLUGIN_OUTPUT_DIRECTORY}"
+    LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/plugin.map")
+  if(tests)
+    vac_test(plugin_${name}_test LABEL unit SOURCES ${tests} LIBS plugin_${name}_objects ${arg_TEST_LIBS})
+  endif()
+endfunction()
+
+# vac_program(NAME [LIBS target...] [DEPENDS target...])
+# bin/NAME from main.cpp and the other sources of the folder, and its unit test NAME_test.
+function(vac_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS;DEPENDS")
+  vac_split_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources tests)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  add_executable(${name} main.cpp)
+  if(sources)
+    add_library(${name}_parts STATIC ${sources})
+    target_include_directories(${name}_parts PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_link_libraries(${name}_parts PUBLIC ${arg_LIBS} Threads::Threads)
+    target_link_libraries(${name} PRIVATE ${name}_parts)
+  endif()
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} Threads::Threads)
+  if(arg_DEPENDS)
+    add_dependencies(${name} ${arg_DEPENDS})
+  endif()
+  if(tests)
+    vac_test(${name}_test LABEL unit SOURCES ${tests} LIBS ${name}_parts ${arg_LIBS})
+  endif()
+endfunction()
