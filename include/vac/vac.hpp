@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C++ interface of vAccel: header-only over the C interface. Link with -lvac.
+#pragma once
+
+#include <vac/detail/last_error.hpp>
+#include <vac/model.h>
+#include <vac/ops.hpp>
+#include <vac/resource.hpp>
+#include <vac/result.hpp>
+#include <vac/tensor.hpp>
+#include <vac/vac.h>
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vac {
+
+/// How a model is to be loaded. What is left empty is the plugin's choice.
+struct ModelOptions {
+  std::string device;                 ///< "cpu", "cuda:0"
+  std::optional<int> threads;         ///< of the framework, for one run
+  std::optional<int> warmup;          ///< runs made while loading
+  std::string format;                 ///< "torchscript"; restricts the choice to plugins that list it
+  std::string to_json() const;
+};
+
+/// Options of one run.
+struct RunOptions {
+  std::vector<std::string> input_names;   ///< empty: by position
+  std::vector<std::string> output_names;  ///< empty: all, in the model's order
+};
+
+/// A model in a session: a resource with its options. Confined to its session's lifetime; thread-safe.
+class Model {
+ public:
+  Model(vac_session* session, Resource resource) : session_(session), resource_(std::move(resource)) {}
+
+  /// Loads it now, with the warm-up of its options; run() loads at first use.
+  Status load() const { return status(vac_model_load(session_, resource_.handle())); }
+  Status unload() const { return status(vac_model_unload(session_, resource_.handle())); }
+  /// A JSON object: framework, device, inputs and outputs with name, type and shape.
+  Result<std::string> describe() const;
+
+  /// Runs the model; blocks. Inputs by position, or named in `options`.
+  Result<Tensors> run(std::span<const Tensor> inputs, const RunOptions& options = {}) const;
+  Result<Tensors> run(std::initializer_list<Tensor> inputs, const RunOptions& options = {}) const {
+    return run(std::span<const Tensor>(inputs.begin(), inputs.size()), options);
+  }
+
+  const Resource& resource() const noexcept { return resource_; }
+
+ private:
+  static Status status(int code) { return code == VAC_OK ? Status{} : Status{last_error(code)}; }
+  vac_session* session_;
+  Resource resource_;
+};
+
+struct SessionConfig {
+  std::chrono::milliseconds timeout{0};  ///< bound on every blocking call; 0: none
+  std::string name;                      ///< shown by the agent
+};
+
+/// A connection to where operations run. Every operation is a method of it (vac/ops.hpp). Movable; thread-safe; ends
+/// after its resources and models.
+class Session : public ops::Methods<Session> {
+ public:
+  /// "local:", "unix:///run/vaccel.sock"; empty: the environment variable VAC_ADDRESS, else "local:".
+  static Result<Session> open(const std::string& address = {}, const SessionConfig& config = {});
+
+  vac_session* handle() const noexcept { return handle_.get(); }
+  std::string_view address() const noexcept { return vac_session_address(handle()); }
+  /// What serves this session, a JSON object: plugins, operations; remotely the agent's answer.
+  Result<std::string> describe() const;
+
+  /// A file, or "model://name" of the agent's repository.
+  Result<Resource> resource(const std::string& path_or_uri, const std::string& options_json = "{}") const;
+  Result<Resource> resource_directory(const std::string& path, const std::string& options_json = "{}") const;
+  /// `data` stays the caller's and must live as long as the resource.
+  Result<Resource> resource_bytes(std::span<const std::byte> data,
+                                  const std::string& options_json = "{}") const;
+  Result<Model> model(const std::string& path_or_uri, const ModelOptions& options = {}) const;
+
+  /// A new tensor, zeroed. Throws BadResultAccess for a shape that is none and when memory is short.
+  template <class T>
+  Tensor tensor(std::initializer_list<std::int64_t> shape) const {
+    return tensor<T>(std::span<const std::int64_t>(shape.begin(), shape.size()));
+  }
+  template <class T>
+  Tensor tensor(std::span<const std::int64_t> shape) const {
+    static_assert(type_of<T> != Type::none, "no element type");
+    return new_tensor(type_of<T>, shape).value();
+  }
+  Result<Tensor> new_tensor(Type type, std::span<const std::int64_t> shape) const;
+
+  /// The caller's memory as a tensor, which must live as long as it. VAC_EINVAL where size and shape differ.
+  template <class T>
+  Result<Tensor> wrap(std::span<T> data, std::span<const std::int64_t> shape) const {
+    static_assert(type_of<std::remove_const_t<T>> != Type::none, "no element type");
+    return wrap_bytes(type_of<std::remove_const_t<T>>, shape,
+                      const_cast<std::remove_const_t<T>*>(data.data()), data.size_bytes());
+  }
+
+ private:
+  Result<Tensor> wrap_bytes(Type type, std::span<const std::int64_t> shape, void* data,
+                            std::size_t bytes) const;
+  struct Close {
+    void operator()(vac_session* session) const noexcept { vac_session_close(session); }
+  };
+  std::unique_ptr<vac_session, Close> handle_;
+};
+
+namespace detail {
+
+/// Calls `call(text, capacity, &bytes)` with room that grows to what it asks for.
+template <class Call>
+Result<std::string> read_text(Call&& call) {
+  std::string text(4096, '\0');
+  for (;;) {
+    std::size_t bytes = 0;
+    const int code = call(text.data(), text.size(), &bytes);
+    if (code == VAC_OK) {
+      text.resize(bytes);
+      return text;
+    }
+    if (code != VAC_ENOSPC || bytes <= text.size()) return last_error(code);
+    text.resize(bytes);
+  }
+}
+
+inline std::string json_quote(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      constexpr char kHex[] = "0123456789abcdef";
+      quoted += "\\u00";
+      quoted += kHex[static_cast<unsigned char>(c) >> 4U];
+      quoted += kHex[static_cast<unsigned char>(c) & 15U];
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+inline std::vector<const char*> c_strings(const std::vector<std::string>& texts) {
+  std::vector<const char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(text.c_str());
+  return pointers;
+}
+
+}  // namespace detail
+
+inline std::string ModelOptions::to_json() const {
+  std::string json;
+  const auto add = [&](std::string_view key, const std::string& value) {
+    json += (json.empty() ? "\"" : ",\"") + std::string(key) + "\":" + value;
+  };
+  if (!device.empty()) add("device", detail::json_quote(device));
+  if (!format.empty()) add("format", detail::json_quote(format));
+  if (threads) add("threads", std::to_string(*threads));
+  if (warmup) add("warmup", std::to_string(*warmup));
+  return "{" + json + "}";
+}
+
+inline Result<std::string> Model::describe() const {
+  return detail::read_text([&](char* text, std::size_t capacity, std::size_t* bytes) {
+    return vac_model_describe(session_, resource_.handle(), text, capacity, bytes);
+  });
+}
+
+inline Result<Tensors> Model::run(std::span<const Tensor> inputs, const RunOptions& options) const {
+  std::vector<vac_tensor*> handles;
+  for (const Tensor& input : inputs) handles.push_back(input.handle());
+  const std::vector<const char*> in_names = detail::c_strings(options.input_names);
+  const std::vector<const char*> out_names = detail::c_strings(options.output_names);
+  vac_tensor* outputs[VAC_MAX_RECORDS - 1] = {};
+  std::size_t count = 0;
+  const int code = vac_model_run(session_, resource_.handle(), in_names.data(), in_names.size(),
+                                 handles.data(), handles.size(), out_names.data(), out_names.size(), nullptr, 0,
+                                 outputs, std::size(outputs), &count);
+  if (code != VAC_OK) return last_error(code);
+  Tensors results;
+  for (std::size_t i = 0; i < count; ++i) results.push_back(Tensor::adopt(outputs[i]));
+  return results;
+}
+
+inline Result<Session> Session::open(const std::string& address, const SessionConfig& config) {
+  std::string options = "{\"timeout_ms\":" + std::to_string(config.timeout.count());
+  if (!config.name.empty()) options += ",\"name\":" + detail::json_quote(config.name);
+  options += "}";
+  vac_session* handle = nullptr;
+  const int code = vac_session_open(address.c_str(), options.c_str(), &handle);
+  if (code != VAC_OK) return last_error(code);
+  Session session;
+  session.handle_.reset(handle);
+  return session;
+}
+
+inline Result<std::string> Session::describe() const {
+  return detail::read_text([&](char* text, std::size_t capacity, std::size_t* bytes) {
+    return vac_session_describe(handle(), text, capacity, bytes);
+  });
+}
+
+inline Result<Resource> Session::resource(const std::string& path_or_uri,
+                                          const std::string& options_json) const {
+  vac_resource* handle = nullptr;
+  const bool uri = path_or_uri.find("://") != std::string::npos;
+  const int code = (uri ? vac_resource_open_uri : vac_resource_open_file)(
+      this->handle(), path_or_uri.c_str(), options_json.c_str(), &handle);
+  if (code != VAC_OK) return last_error(code);
+  return Resource::adopt(handle);
+}
+
+inline Result<Resource> Session::resource_directory(const std::string& path,
+                                                    const std::string& options_json) const {
+  vac_resource* handle = nullptr;
+  const int code =
+      vac_resource_open_directory(this->handle(), path.c_str(), options_json.c_str(), &handle);
+  if (code != VAC_OK) return last_error(code);
+  return Resource::adopt(handle);
+}
+
+inline Result<Resource> Session::resource_bytes(std::span<const std::byte> data,
+                                                const std::string& options_json) const {
+  vac_resource* handle = nullptr;
+  const int code = vac_resource_open_bytes(this->handle(), data.data(), data.size(),
+                                           options_json.c_str(), &handle);
+  if (code != VAC_OK) return last_error(code);
+  return Resource::adopt(handle);
+}
+
+inline Result<Model> Session::model(const std::string& path_or_uri, const ModelOptions& options) const {
+  auto opened = resource(path_or_uri, options.to_json());
+  if (!opened) return std::move(opened).error();
+  return Model(handle(), *std::move(opened));
+}
+
+inline Result<Tensor> Session::new_tensor(Type type, std::span<const std::int64_t> shape) const {
+  vac_tensor* tensor = nullptr;
+  const int code = vac_tensor_new(handle(), static_cast<std::uint8_t>(type), shape.size(),
+                                  shape.data(), &tensor);
+  if (code != VAC_OK) return last_error(code);
+  return Tensor::adopt(tensor);
+}
+
+inline Result<Tensor> Session::wrap_bytes(Type type, std::span<const std::int64_t> shape, void* data,
+                                          std::size_t bytes) const {
+  vac_tensor* handle = nullptr;
+  const int code = vac_tensor_wrap(this->handle(), static_cast<std::uint8_t>(type), shape.size(),
+                                   shape.data(), data, &handle);
+  if (code != VAC_OK) return last_error(code);
+  Tensor tensor = Tensor::adopt(handle);
+  if (tensor.bytes().size() != bytes) {
+    return Error{Errc::invalid, "tensor: the shape takes " + std::to_string(tensor.bytes().size()) +
+                                    " bytes, the memory given has " + std::to_string(bytes)};
+  }
+  return tensor;
+}
+
+}  // namespace vac
