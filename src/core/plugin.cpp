@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/plugin.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace vac {
+namespace {
+
+// A slot that an older minor of the table lacks reads as absent.
+vac_plugin complete_table(const vac_plugin& given) {
+  vac_plugin table{};
+  std::memcpy(&table, &given, std::min(given.struct_size, sizeof table));
+  return table;
+}
+
+Status check_table(const vac_plugin& given) {
+  constexpr std::size_t kLeast = offsetof(vac_plugin, submit) + sizeof(given.submit);
+  if (given.abi_major != VAC_ABI_MAJOR) {
+    return Error{Errc::bad_plugin,
+                 concat("built for plugin ABI ", given.abi_major, ", this vAccel has ABI ",
+                        VAC_ABI_MAJOR, ": rebuild the plugin against this version's <vac/plugin.h>")};
+  }
+  if (given.struct_size < kLeast || given.submit == nullptr || given.name == nullptr ||
+      given.version == nullptr || (given.op_count != 0 && given.ops == nullptr)) {
+    return Error{Errc::bad_plugin, "its table lacks name, version, operations or submit"};
+  }
+  return {};
+}
+
+Error call_failed(const char* what, int code) {
+  std::string text = take_thread_error();
+  if (text.empty()) text = error_text(code);
+  return Error{code > 0 ? static_cast<Errc>(code) : Errc::failed, concat(what, text)};
+}
+
+}  // namespace
+
+SlotPool::SlotPool(std::uint32_t count) {
+  const MutexLock lock(mutex_);
+  for (std::uint32_t slot = count; slot-- > 0;) free_.push_back(slot);
+}
+
+Result<std::uint32_t> SlotPool::acquire(std::int64_t deadline_ns) {
+  const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
+  MutexLock lock(mutex_);
+  while (free_.empty()) {
+    if (deadline_ns == 0) {
+      freed_.wait(mutex_);
+    } else if (!freed_.wait_until(mutex_, deadline) && free_.empty()) {
+      return Error{Errc::timed_out, "the time given was over before a slot of the plugin was free"};
+    }
+  }
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+void SlotPool::release(std::uint32_t slot) {
+  {
+    const MutexLock lock(mutex_);
+    free_.push_back(slot);
+  }
+  freed_.notify_one();
+}
+
+Result<std::unique_ptr<Plugin>> Plugin::load(const std::string& path, std::uint32_t index,
+                                             const std::string& config_json) {
+  // Never closed: frameworks keep threads and thread-local destructors that point into their code.
+  void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* why = ::dlerror();
+    return Error{Errc::bad_plugin, concat("plugin '", path, "': ", why == nullptr ? "?" : why)};
+  }
+  using Entry = const vac_plugin* (*)(std::uint32_t, std::uint32_t);
+  auto entry = reinterpret_cast<Entry>(::dlsym(library, "vac_plugin_entry"));
+  if (entry == nullptr) {
+    return Error{Errc::bad_plugin,
+                 concat("plugin '", path, "' has no symbol vac_plugin_entry: it is not a vAccel plugin")};
+  }
+  const vac_plugin* table = entry(VAC_ABI_MAJOR, VAC_ABI_MINOR);
+  if (table == nullptr) {
+    return Error{Errc::bad_plugin, concat("plugin '", path, "' does not serve plugin ABI ", VAC_ABI_MAJOR,
+                                          ".", VAC_ABI_MINOR, ": rebuild it against this version")};
+  }
+  auto plugin = from_table(*table, index, config_json);
+  if (!plugin) return std::move(plugin).error().with_context(concat("plugin '", path, "'"));
+  return plugin;
+}
+
+Result<std::unique_ptr<Plugin>> Plugin::from_table(const vac_plugin& table, std::uint32_t index,
+                                                   const std::string& config_json) {
+  VAC_CHECK(check_table(table));
+  std::unique_ptr<Plugin> plugin(new Plugin);
+  VAC_CHECK(plugin->open(table, index, config_json));
+  return plugin;
+}
+
+Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::string& config_json) {
+  index_ = index;
+  vac_plugin complete = complete_table(table);
+  if (complete.open != nullptr) {
+    clear_thread_error();
+    const int code = complete.open(&host_table(), config_json.c_str(), &state_);
+    if (code != VAC_OK) return call_failed("", code);
+  }
+  table_ = complete;  // only now: the destructor closes what was opened
+  for (const vac_op_offer& offer : offers()) {
+    slots_.push_back(offer.concurrency == 0 ? nullptr : std::make_unique<SlotPool>(offer.concurrency));
+  }
+  return {};
+}
+
+Plugin::~Plugin() {
+  if (table_.close != nullptr) table_.close(state_);
+}
+
+const vac_op_offer* Plugin::offer(std::uint32_t op) const noexcept {
+  for (const vac_op_offer& offer : offers()) {
+    if (offer.op == op) return &offer;
+  }
+  return nullptr;
+}
+
+bool Plugin::lists_format(const std::string& format) const noexcept {
+  if (table_.formats == nullptr) return false;
+  for (const char* const* name = table_.formats; *name != nullptr; ++name) {
+    if (format == *name) return true;
+  }
+  return false;
+}
+
+SlotPool* Plugin::slots(const vac_op_offer& offer) const noexcept {
+  return slots_[static_cast<std::size_t>(&offer - table_.ops)].get();
+}
+
+std::string Plugin::describe() const {
+  if (table_.describe == nullptr) return "{}";
+  std::string text(4096, '\0');
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    std::size_t bytes = text.size();
+    const int code = table_.describe(state_, text.data(), &bytes);
+    if (code == VAC_OK && bytes <= text.size()) {
+      text.resize(bytes);
+      return text;
+    }
+    if (code != VAC_ENOSPC || bytes > (1U << 20)) break;
+    text.resize(bytes);
+  }
+  return "{}";
+}
+
+}  // namespace vac

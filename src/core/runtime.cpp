@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/runtime.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/json_text.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "call/op_table.hpp"
+
+namespace vac {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kLocal = "local:";
+constexpr const char* kRemotePlugin = "remote";
+// They serve tests, or run what they are given: only on request. (check-layers: names of plugins)
+constexpr std::array<std::string_view, 4> kOnlyOnRequest = {"noop", "exec", "mbench", "older"};
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(separator), text.size());
+    if (end != 0) parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+/// The folder of the library or program that this code is linked into.
+std::string own_folder() {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) {
+    return {};
+  }
+  std::error_code failure;
+  fs::path own = fs::canonical(info.dli_fname, failure);
+  // dladdr gives a program as it was called, which need not be a path.
+  if (failure) own = fs::canonical("/proc/self/exe", failure);
+  return own.parent_path().string();
+}
+
+bool is_path(std::string_view name) {
+  return name.find('/') != std::string_view::npos || name.ends_with(".so");
+}
+
+std::string plugin_name(const std::string& file) { return fs::path(file).stem().string(); }
+
+}  // namespace
+
+RuntimeOptions RuntimeOptions::from_environment() {
+  RuntimeOptions options;
+  if (const char* plugins = std::getenv("VAC_PLUGINS")) {
+    options.plugins = split(plugins, ',');
+    options.only_these = true;
+  }
+  if (const char* path = std::getenv("VAC_PLUGIN_PATH")) options.search_path = split(path, ':');
+  const std::string own = own_folder();
+  options.search_path.push_back(own + "/vac");
+  options.search_path.push_back(own + "/../lib/vac");
+  return options;
+}
+
+Runtime::Runtime(RuntimeOptions options)
+    : options_(std::move(options)), attachments_(options_.idle_unload) {}
+
+Runtime::~Runtime() { attachments_.trim(std::chrono::steady_clock::time_point::max()); }
+
+std::string Runtime::find_file(const std::string& name) const {
+  std::error_code failure;
+  if (is_path(name)) return name;
+  for (const std::string& folder : options_.search_path) {
+    const std::string file = concat(folder, "/", name, ".so");
+    if (fs::is_regular_file(file, failure)) return file;
+  }
+  return {};
+}
+
+std::vector<std::string> Runtime::installed() const {
+  std::vector<std::string> names;
+  for (const std::string& folder : options_.search_path) {
+    std::error_code failure;
+    for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
+         entry.increment(failure)) {
+      if (entry->path().extension() == ".so") names.push_back(plugin_name(entry->path().string()));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+Result<Plugin*> Runtime::open_plugin(const std::string& name_or_path) {
+  const std::string file = find_file(name_or_path);
+  const std::string name = is_path(name_or_path) ? plugin_name(name_or_path) : name_or_path;
+  if (file.empty()) {
+    const std::string guess = nearest(name, installed());
+    return Error{Errc::bad_plugin,
+                 concat("plugin '", name, "' is not installed",
+                        guess.empty() ? "" : concat(", did you mean '", guess, "'?"), ": searched ",
+                        options_.search_path.empty() ? "no folder" : options_.search_path.front(),
+                        " and VAC_PLUGIN_PATH")};
+  }
+  const auto config = options_.configs.find(name);
+  VAC_TRY(std::unique_ptr<Plugin> plugin,
+          Plugin::load(file, static_cast<std::uint32_t>(plugins_.size()),
+                       config == options_.configs.end() ? "{}" : config->second));
+  plugins_.push_back(std::move(plugin));
+  return plugins_.back().get();
+}
+
+Status Runtime::load_plugins() {
+  const MutexLock lock(mutex_);
+  if (loaded_) return {};
+  std::vector<std::string> names = options_.plugins;
+  const bool named = options_.only_these || !names.empty();
+  if (!named) {
+    for (std::string& name : installed()) {
+      const bool on_request =
+          std::find(kOnlyOnRequest.begin(), kOnlyOnRequest.end(), name) != kOnlyOnRequest.end();
+      if (!on_request && name != kRemotePlugin) names.push_back(std::move(name));
+    }
+  }
+  for (const std::string& name : names) {
+    if (auto plugin = open_plugin(name); !plugin) {
+      if (named) return std::move(plugin).error();
+      log_warning("left out: ", plugin.error().message());
+    }
+  }
+  loaded_ = true;
+  return {};
+}
+
+Status Runtime::add_plugin(const vac_plugin& table, const std::string& config_json) {
+  const MutexLock lock(mutex_);
+  VAC_TRY(std::unique_ptr<Plugin> plugin,
+          Plugin::from_table(table, static_cast<std::uint32_t>(plugins_.size()), config_json));
+  if (plugin->remote()) remote_ = plugin.get();
+  plugins_.push_back(std::move(plugin));
+  return {};
+}
+
+Result<Plugin*> Runtime::remote_plugin() {
+  if (remote_ == nullptr) {
+    VAC_TRY(remote_, open_plugin(kRemotePlugin));
+    if (!remote_->remote()) {
+      return Error{Errc::bad_plugin, "plugin 'remote' does not serve remote addresses"};
+    }
+  }
+  return remote_;
+}
+
+Result<std::unique_ptr<Session>> Runtime::open_session(SessionOptions options) {
+  const bool local = options.address == kLocal;
+  if (!local && options.address.find("://") == std::string::npos) {
+    return Error{Errc::invalid,
+                 concat("address '", options.address,
+                        "' has no scheme: use local:, or a form like unix:///run/vaccel.sock")};
+  }
+  Plugin* remote = nullptr;
+  if (local) {
+    VAC_CHECK(load_plugins());
+  } else {
+    const MutexLock lock(mutex_);
+    VAC_TRY(remote, remote_plugin());
+  }
+  std::unique_ptr<Session> session(new Session(*this, std::move(options)));
+  const std::vector<Plugin*> chosen = plugins();
+  VAC_CHECK(session->open(chosen, remote));
+  return session;
+}
+
+std::vector<Plugin*> Runtime::plugins() const {
+  const MutexLock lock(mutex_);
+  std::vector<Plugin*> plugins;
+  for (const auto& plugin : plugins_) plugins.push_back(plugin.get());
+  return plugins;
+}
+
+std::string Runtime::describe_json() const {
+  JsonWriter json;
+  json.begin_object().key("version").string(kVersion).key("plugins").begin_array();
+  const std::vector<Plugin*> plugins = this->plugins();
+  for (const Plugin* plugin : plugins) {
+    if (plugin->remote()) continue;
+    json.begin_object().key("name").string(plugin->name()).key("version").string(plugin->table().version);
+    json.key("operations").begin_array();
+    for (const vac_op_offer& offer : plugin->offers()) {
+      if (const Op* op = find_op(offer.op)) json.string(op->name);
+    }
+    json.end_array().key("formats").begin_array();
+    for (const char* const* format = plugin->table().formats; format != nullptr && *format != nullptr;
+         ++format) {
+      json.string(*format);
+    }
+    json.end_array().key("describe").json(plugin->describe()).end_object();
+  }
+  json.end_array().end_object();
+  return json.take();
+}
+
+void Runtime::trim() { attachments_.trim(std::chrono::steady_clock::now()); }
+
+std::string Runtime::who_else_offers(std::uint32_t op) {
+  std::string names;
+  for (const std::string& name : installed()) {
+    const MutexLock lock(mutex_);
+    const bool chosen = std::any_of(plugins_.begin(), plugins_.end(),
+                                    [&](const auto& plugin) { return name == plugin->name(); });
+    if (chosen || name == kRemotePlugin) continue;
+    auto plugin = Plugin::load(find_file(name), 0, "{}");
+    if (plugin && (*plugin)->offer(op) != nullptr) names += concat(names.empty() ? "" : ", ", name);
+  }
+  if (names.empty()) return ": install a plugin that does, and see 'vaccel list plugins'";
+  return concat(": installed and not chosen: ", names, "; choose it with VAC_PLUGINS");
+}
+
+}  // namespace vac

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Owns the plugins and what sessions share.
+#pragma once
+
+#include <vac/plugin.h>
+#include <vac/result.hpp>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "core/attachment.hpp"
+#include "core/plugin.hpp"
+#include "core/session.hpp"
+
+namespace vac {
+
+/// Of this vAccel, as vac_version() and --version tell it.
+inline constexpr const char* kVersion = "0.1.0";
+
+struct RuntimeOptions {
+  /// Names ("torch") or paths of plugins in order of choice. With `only_these` false and an empty list: every plugin found but those that serve tests
+  /// (noop, exec, mbench, older) and remote.
+  std::vector<std::string> plugins;
+  bool only_these = false;
+  /// Folders searched for <name>.so, first match wins.
+  std::vector<std::string> search_path;
+  /// Configuration of a plugin, a JSON object, by name.
+  std::map<std::string, std::string> configs;
+  std::chrono::milliseconds idle_unload{0};
+
+  /// VAC_PLUGINS, VAC_PLUGIN_PATH, and the folder vac/ beside the library (or ../lib/vac beside a program) this code lies in.
+  static RuntimeOptions from_environment();
+};
+
+/// Thread-safe. Sessions end before it.
+class Runtime {
+ public:
+  explicit Runtime(RuntimeOptions options);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Opens the chosen plugins, once. A plugin that was named and cannot be opened is an error; one that was merely found is logged and left out.
+  Status load_plugins();
+  /// A plugin that is linked in; for tests and programs that embed one. Before the first session.
+  Status add_plugin(const vac_plugin& table, const std::string& config_json = "{}");
+
+  /// "local:" loads the plugins; any other address opens `remote` alone.
+  Result<std::unique_ptr<Session>> open_session(SessionOptions options);
+
+  /// In order of choice, remote last.
+  std::vector<Plugin*> plugins() const;
+  /// {"version", "plugins": [{"name", "version", "operations", "formats", "describe"}]}
+  std::string describe_json() const;
+  /// Detaches what was idle for idle_unload; to be called now and then.
+  void trim();
+
+ private:
+  friend class Session;
+  friend class Resource;
+  Result<Plugin*> open_plugin(const std::string& name_or_path) VAC_REQUIRES(mutex_);
+  Result<Plugin*> remote_plugin() VAC_REQUIRES(mutex_);
+  std::string find_file(const std::string& name) const;
+  std::vector<std::string> installed() const;
+  /// Installed plugins outside the chosen set that offer the operation, for the text of VAC_ENOTSUP.
+  std::string who_else_offers(std::uint32_t op);
+
+  const RuntimeOptions options_;
+  mutable Mutex mutex_;
+  bool loaded_ VAC_GUARDED_BY(mutex_) = false;
+  std::vector<std::unique_ptr<Plugin>> plugins_ VAC_GUARDED_BY(mutex_);
+  Plugin* remote_ VAC_GUARDED_BY(mutex_) = nullptr;
+  AttachmentTable attachments_;
+};
+
+}  // namespace vac

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// A client's context on one runtime: where each operation goes, and the way there.
+#pragma once
+
+#include <vac/plugin.h>
+#include <vac/result.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/mutex.hpp"
+#include "call/op_table.hpp"
+#include "core/attachment.hpp"
+#include "core/call_context.hpp"
+#include "core/resource.hpp"
+
+namespace vac {
+
+class Plugin;
+class Runtime;
+class Session;
+
+/// A resource as one session uses it. Made by Session::add_resource, closed by its owner before the session. Thread-safe.
+class Resource {
+ public:
+  Resource(Session& session, std::shared_ptr<const ResourceData> data);
+  ~Resource();
+  Resource(const Resource&) = delete;
+  Resource& operator=(const Resource&) = delete;
+
+  const ResourceData& data() const noexcept { return *data_; }
+  Session& session() const noexcept { return session_; }
+
+ private:
+  friend class Session;
+  enum class Accepted : std::uint8_t { unknown, yes, no };
+  /// What is known of one plugin; set at the first use, then read without a lock.
+  struct Use {
+    std::atomic<Accepted> accepted{Accepted::unknown};
+    std::atomic<Attachment*> attachment{nullptr};
+  };
+
+  Session& session_;
+  const std::shared_ptr<const ResourceData> data_;
+  std::vector<Use> uses_;  // by plugin index
+  Mutex mutex_;            // one first use at a time
+};
+
+struct SessionOptions {
+  std::string address = "local:";
+  std::string tenant;  ///< empty in a client
+  std::string options_json = "{}";
+  std::uint32_t timeout_ms = 0;  ///< bound on every call without a deadline of its own; 0: none
+};
+
+/// Thread-safe. Made by Runtime::open_session, destroyed by its owner when no call runs in it.
+class Session {
+ public:
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Runs one call to its end on the calling thread (and the plugin's): checks it, finds the plugin, attaches resources, takes a
+  /// slot, submits, waits. The caller sets op, args, arg_count, meta, meta_bytes, deadline_ns, flags, trace; the rest is set
+  /// here. Returns the code; on failure context.message and context.detail say more. No allocation on success.
+  int dispatch(vac_call& call, CallContext& context) noexcept;
+
+  std::unique_ptr<Resource> add_resource(std::shared_ptr<const ResourceData> data);
+
+  /// The operation runs in <= 20 us without blocking, so that a thread with other duties may dispatch it.
+  bool quick(std::uint32_t op) const noexcept;
+
+  const SessionOptions& options() const noexcept { return options_; }
+  bool local() const noexcept { return remote_ == nullptr; }
+  Runtime& runtime() const noexcept { return runtime_; }
+
+ private:
+  friend class Runtime;
+  friend class Resource;
+  struct Route {
+    Plugin* plugin = nullptr;
+    const vac_op_offer* offer = nullptr;
+    void* session_state = nullptr;
+  };
+  struct Choice {
+    std::vector<Route> routes;  // in order of choice
+    std::uint32_t resource_count = 0;
+  };
+
+  Session(Runtime& runtime, SessionOptions options);
+  Status open(std::span<Plugin* const> plugins, Plugin* remote);
+  Status open_in(Plugin& plugin);
+  void* state_in(const Plugin& plugin) const noexcept;
+  const Choice* choice(std::uint32_t op) const noexcept;
+  Result<const Route*> route(const Op& op, const Choice& choice, const CallContext& context);
+  Status accepts(Resource& resource, const Route& route);
+  Result<void*> attach(Resource& resource, const Route& route);
+  int run(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
+  int submit(const Route& route, vac_call& call, CallContext& context) noexcept;
+
+  Runtime& runtime_;
+  const SessionOptions options_;
+  Plugin* remote_ = nullptr;           // serves every operation, where the address is not local:
+  std::vector<Plugin*> opened_;         // session_open has succeeded
+  std::vector<void*> session_states_;   // by plugin index
+  std::vector<Choice> choices_;         // by op id
+};
+
+}  // namespace vac

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dispatch: what is refused, which plugin serves, what plugins are told.
+#include "core/session.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <vac/plugin.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/plugin.hpp"
+#include "core/runtime.hpp"
+
+namespace vac {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr std::uint32_t kNoop = 32;
+constexpr std::uint32_t kLoad = 33;
+constexpr std::uint32_t kMinmax = 43;
+
+/// A plugin table whose hooks are members. One at a time is current: the ABI has no closures.
+struct FakePlugin {
+  std::vector<vac_op_offer> offers{{kNoop, 1, 0, VAC_OFFER_QUICK}};
+  std::function<int(vac_call&)> on_submit = [](vac_call&) { return VAC_OK; };
+  std::function<int(const vac_resource_view&)> on_accepts = [](const vac_resource_view&) { return VAC_OK; };
+  std::atomic<int> attached{0}, detached{0};
+  const vac_host* host = nullptr;
+
+  vac_plugin table(const char* name) {
+    vac_plugin table{};
+    table.struct_size = sizeof table;
+    table.abi_major = VAC_ABI_MAJOR;
+    table.name = name;
+    table.version = "1";
+    table.ops = offers.data();
+    table.op_count = offers.size();
+    current = this;
+    table.open = [](const vac_host* host, const char*, void** plugin) {
+      current->host = host;
+      *plugin = current;
+      return static_cast<int>(VAC_OK);
+    };
+    table.submit = [](void* plugin, vac_call* const* calls, std::size_t) {
+      return self(plugin).on_submit(*calls[0]);
+    };
+    table.accepts = [](void* plugin, const vac_resource_view* view) { return self(plugin).on_accepts(*view); };
+    table.resource_attach = [](void* plugin, void*, const vac_resource_view*, void** state) {
+      *state = plugin;
+      ++self(plugin).attached;
+      return static_cast<int>(VAC_OK);
+    };
+    table.resource_detach = [](void* state, void*) { ++self(state).detached; };
+    return table;
+  }
+  static FakePlugin& self(void* plugin) { return *static_cast<FakePlugin*>(plugin); }
+  static FakePlugin* current;
+};
+FakePlugin* FakePlugin::current = nullptr;
+
+RuntimeOptions no_plugins() {
+  RuntimeOptions options;
+  options.only_these = true;
+  return options;
+}
+
+struct Rig {
+  explicit Rig(std::vector<FakePlugin*> plugins, SessionOptions options = {}) : runtime(no_plugins()) {
+    const char* const names[] = {"first", "second"};
+    for (std::size_t i = 0; i < plugins.size(); ++i) {
+      runtime.add_plugin(plugins[i]->table(names[i])).value();
+    }
+    session = runtime.open_session(std::move(options)).value();
+  }
+  int call(std::uint32_t op, std::vector<vac_arg> args, std::vector<Resource*> resources = {}) {
+    vac_call call{};
+    call.op = op;
+    call.args = args.data();
+    call.arg_count = static_cast<std::uint32_t>(args.size());
+    CallContext context;
+    context.resources = resources;
+    const int code = session->dispatch(call, context);
+    message = context.message;
+    return code;
+  }
+  Runtime runtime;
+  std::unique_ptr<Session> session;
+  std::string message;
+};
+
+vac_arg record(std::uint8_t type, std::uint8_t form, std::uint8_t dir) {
+  vac_arg arg{};
+  arg.type = type;
+  arg.form = form;
+  arg.dir = dir;
+  return arg;
+}
+vac_arg no_data() { return record(VAC_BYTE, VAC_ABSENT, VAC_IN); }
+vac_arg resource_arg() {
+  vac_arg arg = record(VAC_RESOURCE, VAC_SCALAR, VAC_IN);
+  arg.value = 1;
+  return arg;
+}
+
+TEST(Dispatch, ReachesThePluginThatOffersTheOperation) {
+  FakePlugin plugin;
+  int calls = 0;
+  plugin.on_submit = [&](vac_call& call) {
+    ++calls;
+    EXPECT_EQ(call.op, kNoop);
+    EXPECT_EQ(call.slot, VAC_NO_SLOT);
+    return VAC_OK;
+  };
+  Rig rig({&plugin});
+  EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_OK);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Dispatch, RefusesArgumentOfWrongType) {
+  FakePlugin plugin;
+  Rig rig({&plugin});
+  EXPECT_EQ(rig.call(kNoop, {record(VAC_F32, VAC_ARRAY, VAC_IN)}), VAC_EINVAL);
+  EXPECT_THAT(rig.message, HasSubstr("noop: argument 'data'"));
+}
+
+TEST(Dispatch, RefusesAnOperationThatNobodyKnows) {
+  FakePlugin plugin;
+  Rig rig({&plugin});
+  EXPECT_EQ(rig.call(9999, {}), VAC_ENOTSUP);
+}
+
+TEST(Dispatch, SaysWhenNoPluginOffersTheOperation) {
+  FakePlugin plugin;
+  Rig rig({&plugin});
+  EXPECT_EQ(rig.call(kLoad, {resource_arg()}), VAC_ENOTSUP);
+  EXPECT_THAT(rig.message, HasSubstr("model_load: no plugin offers it"));
+}
+
+TEST(Dispatch, PutsTheOperationBeforeAPluginsText) {
+  FakePlugin plugin;
+  plugin.on_submit = [&](vac_call& call) {
+    plugin.host->error(plugin.host->host, &call, 7, "the device is on fire");
+    return VAC_EIO;
+  };
+  Rig rig({&plugin});
+  EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_EIO);
+  EXPECT_EQ(rig.message, "noop: the device is on fire");
+}
+
+TEST(Dispatch, WaitsForACallThatCompletesLater) {
+  FakePlugin plugin;
+  std::thread worker;
+  plugin.on_submit = [&](vac_call& call) {
+    worker = std::thread([&] { plugin.host->complete(&call, VAC_EBUSY, "come back"); });
+    return VAC_EINPROGRESS;
+  };
+  Rig rig({&plugin});
+  EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_EBUSY);
+  EXPECT_EQ(rig.message, "noop: come back");
+  worker.join();
+}
+
+TEST(Dispatch, AsksTheFirstPluginThatAcceptsTheResource) {
+  FakePlugin first, second;
+  first.offers = second.offers = {{kLoad, 1, 0, 0}};
+  first.on_accepts = [&](const vac_resource_view&) {
+    first.host->error(first.host->host, nullptr, 0, "not mine");
+    return VAC_EINVAL;
+  };
+  int served = 0;
+  second.on_submit = [&](vac_call& call) {
+    ++served;
+    EXPECT_EQ(call.resource_states[0], &second);
+    return VAC_OK;
+  };
+  Rig rig({&first, &second});
+  const auto resource = rig.session->add_resource(ResourceData::from_bytes({}, "").value());
+  EXPECT_EQ(rig.call(kLoad, {resource_arg()}, {resource.get()}), VAC_OK);
+  EXPECT_EQ(served, 1);
+  EXPECT_EQ(first.attached, 0);
+}
+
+TEST(Dispatch, SaysWhyNoPluginAcceptsTheResource) {
+  FakePlugin plugin;
+  plugin.offers = {{kLoad, 1, 0, 0}};
+  plugin.on_accepts = [&](const vac_resource_view&) {
+    plugin.host->error(plugin.host->host, nullptr, 0, "resource 'x' is a poem");
+    return VAC_EINVAL;
+  };
+  Rig rig({&plugin});
+  const auto resource = rig.session->add_resource(ResourceData::from_bytes({}, "").value());
+  EXPECT_EQ(rig.call(kLoad, {resource_arg()}, {resource.get()}), VAC_EINVAL);
+  EXPECT_EQ(rig.message, "resource 'x' is a poem");
+}
+
+TEST(Dispatch, LeavesAResourceOfAnotherSessionAlone) {
+  FakePlugin plugin;
+  plugin.offers = {{kLoad, 1, 0, 0}};
+  Rig rig({&plugin});
+  const auto other = rig.runtime.open_session({}).value();
+  const auto resource = other->add_resource(ResourceData::from_bytes({}, "").value());
+  EXPECT_EQ(rig.call(kLoad, {resource_arg()}, {resource.get()}), VAC_EBADF);
+}
+
+TEST(Dispatch, RestrictsAFormatToThePluginsThatListIt) {
+  FakePlugin plugin;
+  plugin.offers = {{kLoad, 1, 0, 0}};
+  Rig rig({&plugin});
+  const auto resource =
+      rig.session->add_resource(ResourceData::from_bytes({}, R"({"format":"onnx"})").value());
+  EXPECT_EQ(rig.call(kLoad, {resource_arg()}, {resource.get()}), VAC_ENOTSUP);
+  EXPECT_THAT(rig.message, HasSubstr("does not load format 'onnx'"));
+}
+
+TEST(Attachments, AreMadeOnceForSessionsOfOneTenant) {
+  FakePlugin plugin;
+  plugin.offers = {{kLoad, 1, 0, 0}};
+  {
+    Rig rig({&plugin});
+    const auto data = ResourceData::from_bytes({}, "").value();
+    const auto one = rig.session->add_resource(data);
+    const auto two = rig.session->add_resource(data);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        vac_arg arg = resource_arg();
+        vac_call call{};
+        call.op = kLoad;
+        call.args = &arg;
+        call.arg_count = 1;
+        Resource* const resources[] = {i % 2 == 0 ? one.get() : two.get()};
+        CallContext context;
+        context.resources = resources;
+        EXPECT_EQ(rig.session->dispatch(call, context), VAC_OK);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(plugin.attached, 1);
+    EXPECT_EQ(plugin.detached, 0);
+  }
+  EXPECT_EQ(plugin.detached, 1);
+}
+
+TEST(Slots, BoundHowManyCallsRunAtOnce) {
+  FakePlugin plugin;
+  plugin.offers = {{kNoop, 1, 2, 0}};
+  std::atomic<int> inside{0}, most{0};
+  plugin.on_submit = [&](vac_call& call) {
+    EXPECT_LT(call.slot, 2U);
+    const int now = ++inside;
+    int seen = most;
+    while (now > seen && !most.compare_exchange_weak(seen, now)) {
+    }
+    std::this_thread::yield();
+    --inside;
+    return VAC_OK;
+  };
+  Rig rig({&plugin});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 50; ++n) {
+        vac_arg arg = no_data();
+        vac_call call{};
+        call.op = kNoop;
+        call.args = &arg;
+        call.arg_count = 1;
+        CallContext context;
+        EXPECT_EQ(rig.session->dispatch(call, context), VAC_OK);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(most, 2);
+}
+
+TEST(Slots, GiveUpAtTheDeadline) {
+  FakePlugin plugin;
+  plugin.offers = {{kNoop, 1, 1, 0}};
+  SessionOptions options;
+  options.timeout_ms = 1;
+  Rig rig({&plugin}, options);
+  plugin.on_submit = [&](vac_call&) { return rig.call(kNoop, {no_data()}); };  // holds the only slot
+  EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_ETIMEDOUT);
+}
+
+TEST(PluginTable, IsRefusedForAnotherMajor) {
+  FakePlugin plugin;
+  vac_plugin table = plugin.table("old");
+  table.abi_major = 2;
+  Runtime runtime(no_plugins());
+  const Status added = runtime.add_plugin(table);
+  ASSERT_FALSE(added);
+  EXPECT_THAT(added.error().text(), StartsWith("built for plugin ABI 2"));
+}
+
+TEST(PluginTable, MayEndBeforeSlotsThatItDoesNotHave) {
+  FakePlugin plugin;
+  vac_plugin table = plugin.table("small");
+  table.struct_size = offsetof(vac_plugin, cancel);
+  table.describe = reinterpret_cast<decltype(table.describe)>(1);  // beyond the size: must not be called
+  Runtime runtime(no_plugins());
+  ASSERT_TRUE(runtime.add_plugin(table));
+  EXPECT_THAT(runtime.describe_json(), HasSubstr(R"("name":"small")"));
+}
+
+TEST(Runtime, RefusesAnAddressWithoutAScheme) {
+  Runtime runtime(no_plugins());
+  SessionOptions options;
+  options.address = "/run/vaccel.sock";
+  const auto session = runtime.open_session(options);
+  ASSERT_FALSE(session);
+  EXPECT_THAT(session.error().text(), HasSubstr("has no scheme"));
+}
+
+TEST(Runtime, SuggestsThePluginThatWasMeant) {
+  RuntimeOptions options = no_plugins();
+  options.plugins = {"no_such_plugin"};
+  Runtime runtime(options);
+  const Status loaded = runtime.load_plugins();
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().text(), HasSubstr("'no_such_plugin' is not installed"));
+}
+
+}  // namespace
+}  // namespace vac
