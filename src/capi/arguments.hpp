@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+// One adapter for each way in which a C function takes an argument: it writes the argument's records, and after the call tells the
+// caller what came. src/generated/ops_capi.cpp names them.
+//
+// Each has put(), which may refuse what it was given; room(), which fails where an output did not fit and says the size
+// needed; and give(), which hands over and cannot fail. Nothing is handed over before every output has room.
+#pragma once
+
+#include <vac/call.h>
+#include <vac/result.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "base/text.hpp"
+#include "call/types.hpp"
+#include "capi/frame.hpp"
+#include "capi/outputs.hpp"
+
+namespace vac::capi {
+
+inline std::uint64_t pointer_bits(const void* pointer) noexcept {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+template <class T>
+std::uint64_t scalar_bits(const T& value) noexcept {
+  static_assert(sizeof(T) <= 8);
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof value);
+  return bits;
+}
+
+/// What most adapters have in common. kLists, kShapes: how much of the frame's room it may need.
+struct Argument {
+  static constexpr bool kList = false;
+  static constexpr std::size_t kShapes = 0;
+  static Status room(const Outputs&) { return {}; }
+  static void give(Outputs&) {}
+};
+
+struct Absent {
+  std::uint8_t type, dir;
+  void put(Frame& frame) const { frame.argument(type, VAC_ABSENT, dir); }
+};
+
+inline Status null_argument(const char* what) {
+  return Error{Errc::invalid, concat("an argument that is ", what, " is NULL")};
+}
+
+// --- Scalars
+
+template <std::uint8_t kType, class T>
+struct ScalarIn : Argument {
+  const T* value;
+  T copy;
+  Status put(Frame& frame) const {
+    if (value == nullptr) {
+      frame.argument(kType, VAC_ABSENT, VAC_IN);
+    } else {
+      frame.argument(kType, VAC_SCALAR, VAC_IN).value = scalar_bits(copy);
+    }
+    return {};
+  }
+};
+
+template <std::uint8_t kType, class T>
+struct ScalarOut : Argument {
+  T* to;
+  bool optional;
+  vac_arg* record = nullptr;
+  Status put(Frame& frame) {
+    if (to == nullptr && !optional) return null_argument("an output");
+    record = &frame.argument(kType, to == nullptr ? VAC_ABSENT : VAC_SCALAR, VAC_OUT);
+    return {};
+  }
+  void give(Outputs&) {
+    if (to != nullptr) std::memcpy(to, &record->value, sizeof *to);
+  }
+};
+
+template <std::uint8_t kType, class T>
+ScalarIn<kType, T> in_scalar(T value) {
+  static const T kPresent{};
+  return {{}, &kPresent, value};
+}
+template <std::uint8_t kType, class T>
+ScalarIn<kType, T> optional_scalar(const T* value) {
+  return {{}, value, value == nullptr ? T{} : *value};
+}
+template <std::uint8_t kType, class T>
+ScalarOut<kType, T> out_scalar(T* to) {
+  return {{}, to, false};
+}
+template <std::uint8_t kType, class T>
+ScalarOut<kType, T> optional_out_scalar(T* to) {
+  return {{}, to, true};
+}
+
+// --- Arrays, text, bytes
+
+/// In and inout. (nullptr, 0) is absent where that is allowed, else empty.
+struct ArrayIn : Argument {
+  std::uint8_t type, dir;
+  bool optional;
+  const void* data;
+  std::size_t count;
+  Status put(Frame& frame) const {
+    if (data == nullptr && count != 0) return null_argument("an array with a count above 0");
+    if (data == nullptr && optional) {
+      frame.argument(type, VAC_ABSENT, dir);
+      return {};
+    }
+    vac_arg& record = frame.argument(type, VAC_ARRAY, dir);
+    record.value = pointer_bits(data);
+    if (__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{element_bytes(type)}, &record.bytes)) {
+      return Error{Errc::too_large, "an array's size does not fit 64 bits"};
+    }
+    return {};
+  }
+};
+
+/// `capacity` and `count` are in elements. Text gets a NUL behind it, for which it needs room.
+struct ArrayOut : Argument {
+  std::uint8_t type;
+  bool optional, text;
+  void* to;
+  std::size_t capacity;
+  std::size_t* count;
+  vac_arg* record = nullptr;
+
+  bool absent() const { return optional && to == nullptr && count == nullptr; }
+  Status put(Frame& frame) {
+    if (absent()) {
+      frame.argument(type, VAC_ABSENT, VAC_OUT);
+      return {};
+    }
+    if (count == nullptr || (to == nullptr && capacity != 0)) return null_argument("an output");
+    record = &frame.argument(type, VAC_ARRAY, VAC_OUT);
+    const std::size_t room = text && capacity != 0 ? capacity - 1 : capacity;
+    if (__builtin_mul_overflow(std::uint64_t{room}, std::uint64_t{element_bytes(type)}, &record->bytes)) {
+      return Error{Errc::too_large, "an output's capacity does not fit 64 bits"};
+    }
+    record->value = pointer_bits(to);
+    if (to == nullptr) record->where = VAC_WHERE_NOWHERE;
+    return {};
+  }
+  Status room(const Outputs& outputs) {
+    if (absent()) return {};
+    auto needed = outputs.too_large(*record);
+    if (!needed && to == nullptr) needed = 0;  // no room was given: the size is what was asked for
+    if (text && !needed && capacity == 0) needed = 0;
+    if (!needed || (*needed == 0 && !text)) return {};
+    *count = static_cast<std::size_t>(*needed / element_bytes(type)) + (text ? 1 : 0);
+    return Error{Errc::no_space, concat("an output needs a capacity of ", *count, ", ", capacity, " was given")};
+  }
+  void give(Outputs&) {
+    if (absent()) return;
+    const auto length = static_cast<std::size_t>(to == nullptr ? 0 : record->bytes / element_bytes(type));
+    *count = length;
+    if (text) static_cast<char*>(to)[length] = '\0';
+  }
+};
+
+template <std::uint8_t kType, class T>
+ArrayIn in_array(const T* data, std::size_t count) {
+  return {{}, kType, VAC_IN, false, data, count};
+}
+template <std::uint8_t kType, class T>
+ArrayIn optional_array(const T* data, std::size_t count) {
+  return {{}, kType, VAC_IN, true, data, count};
+}
+template <std::uint8_t kType, class T>
+ArrayIn inout_array(T* data, std::size_t count) {
+  return {{}, kType, VAC_INOUT, false, data, count};
+}
+template <std::uint8_t kType, class T>
+ArrayIn optional_inout_array(T* data, std::size_t count) {
+  return {{}, kType, VAC_INOUT, true, data, count};
+}
+template <std::uint8_t kType, class T>
+ArrayOut out_array(T* to, std::size_t capacity, std::size_t* count) {
+  return {{}, kType, false, false, to, capacity, count};
+}
+template <std::uint8_t kType, class T>
+ArrayOut optional_out_array(T* to, std::size_t capacity, std::size_t* count) {
+  return {{}, kType, true, false, to, capacity, count};
+}
+inline ArrayIn in_bytes(const void* data, std::size_t bytes) {
+  return {{}, VAC_BYTE, VAC_IN, false, data, bytes};
+}
+inline ArrayIn optional_bytes(const void* data, std::size_t bytes) {
+  return {{}, VAC_BYTE, VAC_IN, true, data, bytes};
+}
+inline ArrayOut out_bytes(void* to, std::size_t capacity, std::size_t* bytes) {
+  return {{}, VAC_BYTE, false, false, to, capacity, bytes};
+}
+inline ArrayOut optional_out_bytes(void* to, std::size_t capacity, std::size_t* bytes) {
+  return {{}, VAC_BYTE, true, false, to, capacity, bytes};
+}
+inline ArrayOut out_string(char* to, std::size_t capacity, std::size_t* bytes) {
+  return {{}, VAC_CHAR, false, true, to, capacity, bytes};
+}
+inline ArrayOut optional_out_string(char* to, std::size_t capacity, std::size_t* bytes) {
+  return {{}, VAC_CHAR, true, true, to, capacity, bytes};
+}
+
+struct StringIn : Argument {
+  const char* text;
+  bool optional;
+  Status put(Frame& frame) const {
+    if (text == nullptr && !optional) return null_argument("a string");
+    const ArrayIn array{{}, VAC_CHAR, VAC_IN, true, text, text == nullptr ? 0 : std::strlen(text)};
+    return array.put(frame);
+  }
+};
+inline StringIn in_string(const char* text) { return {{}, text, false}; }
+inline StringIn optional_string(const char* text) { return {{}, text, true}; }
+
+// --- Resources and tensors
+
+struct ResourceIn : Argument {
+  vac_resource* resource;
+  bool optional;
+  Status put(Frame& frame) const {
+    if (resource == nullptr && !optional) return null_argument("a resource");
+    vac_arg& record =
+        frame.argument(VAC_RESOURCE, resource == nullptr ? VAC_ABSENT : VAC_SCALAR, VAC_IN);
+    if (resource != nullptr) record.value = pointer_bits(resource);
+    frame.resource(resource == nullptr ? nullptr : resource->core.get());
+    return {};
+  }
+};
+inline ResourceIn in_resource(vac_resource* resource) { return {{}, resource, false}; }
+inline ResourceIn optional_resource(vac_resource* resource) { return {{}, resource, true}; }
+
+inline void fill_tensor(Frame& frame, vac_arg& record, const vac_tensor& tensor) {
+  record.type = tensor.type;
+  record.value = pointer_bits(tensor.data);
+  record.bytes = tensor.bytes;
+  frame.shape(record, tensor.shape());
+}
+
+struct TensorIn : Argument {
+  static constexpr std::size_t kShapes = 1;
+  const vac_tensor* tensor;
+  std::uint8_t dir;
+  bool optional;
+  Status put(Frame& frame) const {
+    if (tensor == nullptr && !optional) return null_argument("a tensor");
+    vac_arg& record = frame.argument(VAC_NONE, tensor == nullptr ? VAC_ABSENT : VAC_TENSOR, dir);
+    if (tensor != nullptr) fill_tensor(frame, record, *tensor);
+    return {};
+  }
+};
+inline TensorIn in_tensor(const vac_tensor* tensor) { return {{}, tensor, VAC_IN, false}; }
+inline TensorIn optional_tensor(const vac_tensor* tensor) { return {{}, tensor, VAC_IN, true}; }
+inline TensorIn inout_tensor(vac_tensor* tensor) { return {{}, tensor, VAC_INOUT, false}; }
+
+/// An output's record: the caller's own memory, or none yet.
+inline void fill_output(vac_arg& record, const vac_tensor* own) {
+  record.where = own == nullptr ? VAC_WHERE_NOWHERE : VAC_WHERE_INLINE;
+  record.value = own == nullptr ? 0 : pointer_bits(own->data);
+  record.bytes = own == nullptr ? VAC_ANY_BYTES : own->bytes;
+}
+
+struct TensorOut : Argument {
+  vac_tensor** to;
+  bool optional;
+  vac_arg* record = nullptr;
+  Status put(Frame& frame) {
+    if (to == nullptr && !optional) return null_argument("an output");
+    record = &frame.argument(VAC_NONE, to == nullptr ? VAC_ABSENT : VAC_TENSOR, VAC_OUT);
+    if (to == nullptr) return {};
+    frame.own_tensors(to);
+    fill_output(*record, *to);
+    return {};
+  }
+  Status room(const Outputs& outputs) const {
+    if (to == nullptr || outputs.has(*record, 0)) return {};
+    return Error{Errc::failed, "the plugin gave no output tensor"};
+  }
+  void give(Outputs& outputs) {
+    if (to == nullptr) return;
+    if (TensorPointer made = outputs.take(*record, 0)) *to = made.release();
+  }
+};
+inline TensorOut out_tensor(vac_tensor** to) { return {{}, to, false}; }
+inline TensorOut optional_out_tensor(vac_tensor** to) { return {{}, to, true}; }
+
+// --- Lists
+
+struct ListArgument : Argument {
+  static constexpr bool kList = true;
+};
+
+inline Status check_list(const void* items, std::size_t count) {
+  if (items == nullptr && count != 0) return null_argument("a list with a count above 0");
+  if (count >= VAC_MAX_RECORDS) {
+    return Error{Errc::too_large, concat("a list of ", count, " items, a call has room for ",
+                                         VAC_MAX_RECORDS, " records")};
+  }
+  return {};
+}
+
+struct StringsIn : ListArgument {
+  const char* const* texts;
+  std::size_t count;
+  Status put(Frame& frame) const {
+    VAC_CHECK(check_list(texts, count));
+    frame.argument(VAC_NONE, VAC_LIST, VAC_IN).count = static_cast<std::uint32_t>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (texts[i] == nullptr) return null_argument("a string of a list");
+      vac_arg* record = frame.child(VAC_CHAR, VAC_ARRAY, VAC_IN);
+      if (record == nullptr) return {};
+      record->value = pointer_bits(texts[i]);
+      record->bytes = std::strlen(texts[i]);
+    }
+    return {};
+  }
+};
+inline StringsIn in_strings(const char* const* texts, std::size_t count) { return {{}, texts, count}; }
+
+struct TensorsIn : ListArgument {
+  vac_tensor* const* tensors;
+  std::size_t count;
+  std::uint8_t dir;
+  Status put(Frame& frame) const {
+    VAC_CHECK(check_list(tensors, count));
+    frame.argument(VAC_NONE, VAC_LIST, dir).count = static_cast<std::uint32_t>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (tensors[i] == nullptr) return null_argument("a tensor of a list");
+      vac_arg* record = frame.child(VAC_NONE, VAC_TENSOR, dir);
+      if (record == nullptr) return {};
+      fill_tensor(frame, *record, *tensors[i]);
+    }
+    return {};
+  }
+};
+inline TensorsIn in_tensors(vac_tensor* const* tensors, std::size_t count) {
+  return {{}, tensors, count, VAC_IN};
+}
+inline TensorsIn inout_tensors(vac_tensor* const* tensors, std::size_t count) {
+  return {{}, tensors, count, VAC_INOUT};
+}
+
+struct TensorsOut : ListArgument {
+  vac_tensor** to;
+  std::size_t capacity;
+  std::size_t* count;
+  vac_arg* record = nullptr;
+  Status put(Frame& frame) {
+    VAC_CHECK(check_list(to, capacity));
+    if (count == nullptr) return null_argument("an output");
+    record = &frame.argument(VAC_NONE, VAC_LIST, VAC_OUT);
+    record->count = VAC_ANY_COUNT;
+    if (std::all_of(to, to + capacity, [](const vac_tensor* own) { return own == nullptr; })) return {};
+    record->count = static_cast<std::uint32_t>(capacity);
+    frame.own_tensors(to);
+    for (std::size_t i = 0; i < capacity; ++i) {
+      vac_arg* child = frame.child(VAC_NONE, VAC_TENSOR, VAC_OUT);
+      if (child == nullptr) return {};
+      fill_output(*child, to[i]);
+    }
+    return {};
+  }
+  Status room(const Outputs& outputs) {
+    const std::uint32_t came = outputs.child_count(*record);
+    for (std::uint32_t i = 0; i < came; ++i) {
+      if (!outputs.has(*record, i)) {
+        return Error{Errc::failed, concat("the plugin gave no output ", i, ", but one behind it")};
+      }
+    }
+    if (came <= capacity) return {};
+    *count = came;
+    return Error{Errc::no_space, concat("there are ", came, " outputs, room for ", capacity, " was given")};
+  }
+  void give(Outputs& outputs) {
+    const std::uint32_t came = outputs.child_count(*record);
+    for (std::uint32_t i = 0; i < came; ++i) {
+      if (TensorPointer made = outputs.take(*record, i)) to[i] = made.release();
+    }
+    *count = came;
+  }
+};
+inline TensorsOut out_tensors(vac_tensor** to, std::size_t capacity, std::size_t* count) {
+  return {{}, to, capacity, count};
+}
+
+struct Values : ListArgument {
+  const vac_value* values;
+  vac_value* changed;  // nullptr: inputs
+  std::size_t count;
+  vac_arg* list = nullptr;
+
+  Status put(Frame& frame) {
+    VAC_CHECK(check_list(values, count));
+    const std::uint8_t dir = changed == nullptr ? VAC_IN : VAC_INOUT;
+    list = &frame.argument(VAC_NONE, VAC_LIST, dir);
+    list->count = static_cast<std::uint32_t>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const vac_value& value = values[i];
+      if (value.rank > VAC_MAX_RANK || (value.data == nullptr && value.bytes != 0) ||
+          (value.rank != 0 && value.dims == nullptr)) {
+        return Error{Errc::invalid, concat("value ", i, " has data or dims NULL, or a rank above ", VAC_MAX_RANK)};
+      }
+      vac_arg* record = frame.child(value.type, value.form, dir);
+      if (record == nullptr) return {};
+      record->count = value.tag;
+      if (value.form == VAC_SCALAR) {
+        const std::size_t width = element_bytes(value.type);
+        if (value.data == nullptr || width == 0 || width > sizeof record->value) {
+          return Error{Errc::invalid, concat("value ", i, " is no scalar of type ", type_name(value.type))};
+        }
+        std::memcpy(&record->value, value.data, width);
+        continue;
+      }
+      record->value = pointer_bits(value.data);
+      record->bytes = value.bytes;
+      if (value.form == VAC_TENSOR) frame.shape(*record, {value.dims, value.rank});
+    }
+    return {};
+  }
+  void give(Outputs&) {
+    if (changed == nullptr) return;
+    for (std::size_t i = 0; i < count; ++i) {
+      const vac_arg& record = list[1 + i];
+      if (record.form == VAC_SCALAR) {
+        std::memcpy(changed[i].data, &record.value, element_bytes(record.type));
+      } else {
+        changed[i].bytes = record.bytes;
+      }
+    }
+  }
+};
+inline Values in_any(const vac_value* values, std::size_t count) { return {{}, values, nullptr, count}; }
+inline Values inout_any(vac_value* values, std::size_t count) { return {{}, values, values, count}; }
+
+}  // namespace vac::capi

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the opaque handles of the C interface are.
+#pragma once
+
+#include <vac/call.h>
+#include <vac/resource.h>
+#include <vac/session.h>
+#include <vac/tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+
+#include "base/mutex.hpp"
+#include "core/session.hpp"
+
+/// Owns its resources that are still open, so that they end before it.
+struct vac_session {
+  std::unique_ptr<vac::Session> core;
+  vac::Mutex mutex;
+  std::set<vac_resource*> resources VAC_GUARDED_BY(mutex);
+};
+
+struct vac_resource {
+  vac_session* session;
+  std::unique_ptr<vac::Resource> core;
+};
+
+struct vac_tensor {
+  std::uint8_t type = VAC_NONE;
+  std::uint8_t rank = 0;
+  bool owns_data = false;
+  std::int64_t dims[VAC_MAX_RANK] = {};
+  void* data = nullptr;
+  std::uint64_t bytes = 0;
+
+  std::span<const std::int64_t> shape() const noexcept { return {dims, rank}; }
+};
+
+namespace vac::capi {
+
+/// A tensor with memory of its own, zeroed where asked for. nullptr: no memory.
+vac_tensor* make_tensor(std::uint8_t type, std::span<const std::int64_t> dims, std::uint64_t bytes,
+                        bool zeroed) noexcept;
+/// "f32 [1,3,224,224]"
+std::string describe_tensor(std::uint8_t type, std::span<const std::int64_t> dims);
+
+}  // namespace vac::capi

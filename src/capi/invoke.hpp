@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one body of every generated C function.
+#pragma once
+
+#include <vac/plugin.h>
+
+#include <cstdint>
+#include <span>
+
+#include "capi/arguments.hpp"
+#include "capi/frame.hpp"
+#include "capi/last_error.hpp"
+#include "capi/outputs.hpp"
+
+namespace vac::capi {
+
+/// Sends the frame through the session. On failure the thread's last error is set.
+int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs& outputs);
+/// Refuses an argument before the call: "sgemm: ...".
+int refuse(std::uint32_t op, const Error& error);
+
+/// The part of invoke() that may throw. Nothing is handed over before every output has room.
+template <std::size_t kRecords, std::size_t kShapes, class... Arguments>
+int run(vac_session* session, std::uint32_t op, Arguments&... arguments) {
+  vac_arg records[kRecords];
+  std::int64_t dims[kShapes * VAC_MAX_RANK];
+  Frame frame(records, dims);
+  Status status;
+  if (!(... && (status = arguments.put(frame)).has_value())) return refuse(op, status.error());
+  Outputs outputs(frame);
+  if (const int code = dispatch(session, op, frame, outputs); code != VAC_OK) return code;
+  if (!(... && (status = arguments.room(outputs)).has_value())) return refuse(op, status.error());
+  (arguments.give(outputs), ...);
+  return VAC_OK;
+}
+
+template <class... Arguments>
+int invoke(vac_session* session, std::uint32_t op, Arguments... arguments) noexcept {
+  constexpr bool kLists = (false || ... || Arguments::kList);
+  constexpr std::size_t kRecords = kLists ? VAC_MAX_RECORDS : sizeof...(Arguments);
+  constexpr std::size_t kShapes = kLists ? VAC_MAX_RECORDS : 1 + (0 + ... + Arguments::kShapes);
+  return guarded([&] { return run<kRecords, kShapes>(session, op, arguments...); });
+}
+
+}  // namespace vac::capi

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <vac/tensor.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/text.hpp"
+#include "call/types.hpp"
+#include "capi/handles.hpp"
+#include "capi/last_error.hpp"
+
+namespace vac::capi {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+Status check_new(const vac_session* session, std::size_t rank, const std::int64_t* dims,
+                 vac_tensor** tensor) {
+  if (session == nullptr || tensor == nullptr || (rank != 0 && dims == nullptr)) {
+    return Error{Errc::invalid, "tensor: session, dims or the place for the tensor is NULL"};
+  }
+  if (rank > VAC_MAX_RANK) {
+    return Error{Errc::invalid, concat("tensor: rank ", rank, ", the most is ", VAC_MAX_RANK)};
+  }
+  return {};
+}
+
+Result<std::uint64_t> numeric_bytes(std::uint8_t type, std::span<const std::int64_t> dims) {
+  if (element_bytes(type) == 0 || type > VAC_C128) {
+    return Error{Errc::invalid, concat("tensor: type ", type, " (", type_name(type),
+                                       ") is not a number: use vac_tensor_wrap_bytes for strings")};
+  }
+  const auto bytes = tensor_bytes(type, dims);
+  if (!bytes) {
+    return Error{Errc::invalid, concat("tensor: shape ", describe_tensor(type, dims),
+                                       " has a negative size or is too large")};
+  }
+  return *bytes;
+}
+
+vac_tensor* wrap(std::uint8_t type, std::span<const std::int64_t> dims, void* data, std::uint64_t bytes) {
+  auto* tensor = new vac_tensor;
+  tensor->type = type;
+  tensor->rank = static_cast<std::uint8_t>(dims.size());
+  if (!dims.empty()) std::memcpy(tensor->dims, dims.data(), dims.size_bytes());
+  tensor->data = data;
+  tensor->bytes = bytes;
+  return tensor;
+}
+
+}  // namespace
+
+vac_tensor* make_tensor(std::uint8_t type, std::span<const std::int64_t> dims, std::uint64_t bytes,
+                        bool zeroed) noexcept {
+  const std::uint64_t room = (bytes + kAlignment) & ~std::uint64_t{kAlignment - 1};
+  if (room < bytes || room > SIZE_MAX) return nullptr;
+  void* data = std::aligned_alloc(kAlignment, static_cast<std::size_t>(room));
+  if (data == nullptr) return nullptr;
+  if (zeroed) std::memset(data, 0, static_cast<std::size_t>(bytes));
+  try {
+    vac_tensor* tensor = wrap(type, dims, data, bytes);
+    tensor->owns_data = true;
+    return tensor;
+  } catch (...) {
+    std::free(data);
+    return nullptr;
+  }
+}
+
+std::string describe_tensor(std::uint8_t type, std::span<const std::int64_t> dims) {
+  std::string text = concat(type_name(type), " [");
+  for (std::size_t i = 0; i < dims.size(); ++i) text += concat(i == 0 ? "" : ",", dims[i]);
+  return text + "]";
+}
+
+}  // namespace vac::capi
+
+using namespace vac::capi;  // NOLINT(google-build-using-namespace)
+
+int vac_tensor_new(vac_session* session, std::uint8_t type, std::size_t rank, const std::int64_t* dims,
+                   vac_tensor** tensor) {
+  return guarded([&]() -> vac::Status {
+    VAC_CHECK(check_new(session, rank, dims, tensor));
+    VAC_TRY(const std::uint64_t bytes, numeric_bytes(type, {dims, rank}));
+    vac_tensor* made = make_tensor(type, {dims, rank}, bytes, true);
+    if (made == nullptr) {
+      return vac::Error{vac::Errc::no_memory, vac::concat("tensor: no memory for ", bytes, " bytes")};
+    }
+    *tensor = made;
+    return {};
+  });
+}
+
+int vac_tensor_wrap(vac_session* session, std::uint8_t type, std::size_t rank, const std::int64_t* dims,
+                    void* data, vac_tensor** tensor) {
+  return guarded([&]() -> vac::Status {
+    VAC_CHECK(check_new(session, rank, dims, tensor));
+    VAC_TRY(const std::uint64_t bytes, numeric_bytes(type, {dims, rank}));
+    if (data == nullptr && bytes != 0) return vac::Error{vac::Errc::invalid, "tensor: data is NULL"};
+    *tensor = wrap(type, {dims, rank}, data, bytes);
+    return {};
+  });
+}
+
+int vac_tensor_wrap_bytes(vac_session* session, std::uint8_t type, std::size_t rank,
+                          const std::int64_t* dims, void* data, std::size_t bytes, vac_tensor** tensor) {
+  return guarded([&]() -> vac::Status {
+    VAC_CHECK(check_new(session, rank, dims, tensor));
+    const auto count = vac::element_count({dims, rank});
+    if ((type != VAC_STRING && type != VAC_OPAQUE) || !count || (data == nullptr && bytes != 0)) {
+      return vac::Error{vac::Errc::invalid,
+                        "tensor: type must be VAC_STRING or VAC_OPAQUE, sizes >= 0, data not NULL"};
+    }
+    *tensor = wrap(type, {dims, rank}, data, bytes);
+    return {};
+  });
+}
+
+void vac_tensor_free(vac_tensor* tensor) {
+  if (tensor == nullptr) return;
+  if (tensor->owns_data) std::free(tensor->data);
+  delete tensor;
+}
+
+std::uint8_t vac_tensor_type(const vac_tensor* tensor) { return tensor->type; }
+std::size_t vac_tensor_rank(const vac_tensor* tensor) { return tensor->rank; }
+const std::int64_t* vac_tensor_dims(const vac_tensor* tensor) { return tensor->dims; }
+void* vac_tensor_data(const vac_tensor* tensor) { return tensor->data; }
+std::size_t vac_tensor_bytes(const vac_tensor* tensor) { return tensor->bytes; }
+std::size_t vac_type_bytes(std::uint8_t type) { return vac::element_bytes(type); }
+const char* vac_type_name(std::uint8_t type) { return vac::type_name(type); }
