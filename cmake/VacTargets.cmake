@@ -50,11 +50,6 @@ function(vac_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;TEST_LIBS")
   vac_split_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources tests)
   list(TRANSFORM arg_DEPENDS PREPEND vac_)
-  if(NOT sources)  # UNFINISHED: until every layer has sources
-    add_library(vac_${name} INTERFACE)
-    target_link_libraries(vac_${name} INTERFACE vac_headers ${arg_DEPENDS})
-    return()
-  endif()
   add_library(vac_${name} STATIC ${sources})
   target_link_libraries(vac_${name} PUBLIC vac_headers ${arg_DEPENDS} Threads::Threads)
   if(tests)
@@ -74,14 +69,15 @@ function(vac_plugin name)
   add_library(plugin_${name}_objects OBJECT ${sources})
   target_link_libraries(plugin_${name}_objects PUBLIC vac_headers ${arg_LIBS} Threads::Threads)
   add_library(plugin_${name} MODULE)
-  target_link_libraries(plugin_${name} PRIVATE plugin_${name}_objects)
+  # The libraries again: an object library among them (vac_ops) gives its objects to direct users alone.
+  target_link_libraries(plugin_${name} PRIVATE plugin_${name}_objects ${arg_LIBS})
   target_link_options(plugin_${name} PRIVATE ${VAC_SHARED_LINK_OPTIONS}
     "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/plugin.map")
   set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} INSTALL_RPATH "" BUILD_RPATH ""
     LIBRARY_OUTPUT_DIRECTORY "${VAC_PLUGIN_OUTPUT_DIRECTORY}"
     LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/plugin.map")
   if(tests)
-    vac_test(plugin_${name}_test LABEL unit SOURCES ${tests} LIBS plugin_${name}_objects ${arg_TEST_LIBS})
+    vac_test(plugin_${name}_test LABEL unit SOURCES ${tests} LIBS plugin_${name}_objects ${arg_LIBS} ${arg_TEST_LIBS})
   endif()
 endfunction()
 
