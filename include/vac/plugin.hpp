@@ -151,7 +151,7 @@ class Plugin {
     for (std::size_t probe = op % kBuckets;; probe = (probe + 1) % kBuckets) {
       const std::uint16_t position = buckets_[probe];
       if (position == 0) return nullptr;
-      if (offers_[position - 1U].op == op) return &handlers_[position - 1U];
+      if (handlers_[position - 1U].op == op) return &handlers_[position - 1U];
     }
   }
   const thunks::Hooks<State>& hooks() const noexcept { return hooks_; }
@@ -181,7 +181,7 @@ class Plugin {
                              offer.quick ? VAC_OFFER_QUICK : 0U};
     if (const Handler* old = find(op)) {
       const auto position = static_cast<std::size_t>(old - handlers_.data());
-      handlers_[position] = {fn, run};
+      handlers_[position] = {fn, run, op};
       offers_[position] = entry;
       return;
     }
@@ -189,7 +189,7 @@ class Plugin {
       overflow_ = true;
       return;
     }
-    handlers_[count_] = {fn, run};
+    handlers_[count_] = {fn, run, op};
     offers_[count_++] = entry;
     std::size_t probe = op % kBuckets;
     while (buckets_[probe] != 0) probe = (probe + 1) % kBuckets;

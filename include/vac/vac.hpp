@@ -70,7 +70,7 @@ struct SessionConfig {
 
 /// A connection to where operations run. Every operation is a method of it (vac/ops.hpp). Movable; thread-safe; ends
 /// after its resources and models.
-class Session : public ops::Methods<Session> {
+class Session : public ops::Methods<Session, Resource, Tensor> {
  public:
   /// "local:", "unix:///run/vaccel.sock"; empty: the environment variable VAC_ADDRESS, else "local:".
   static Result<Session> open(const std::string& address = {}, const SessionConfig& config = {});

@@ -79,6 +79,7 @@ struct Handler {
   using Run = int (*)(const Function&, Instance<P>&, vac_call&);
   Function fn;
   Run run = nullptr;
+  std::uint32_t op = 0;
 };
 
 template <class Run>
@@ -109,9 +110,11 @@ inline int report(const vac_host& host, vac_call* call, const Error& error) noex
   return error.value();
 }
 
-/// Runs body, which returns a code, and turns what it throws into one.
+/// Runs body, which returns a code, and turns what it throws into one. Inline, because every call
+/// goes through it.
 template <class Body>
-int guarded(const vac_host& host, vac_call* call, Body&& body) noexcept {
+[[gnu::always_inline]] inline int guarded(const vac_host& host, vac_call* call,
+                                          Body&& body) noexcept {
   try {
     return body();
   } catch (const std::bad_alloc&) {
@@ -250,8 +253,11 @@ struct Table {
   }
 
   static int submit(void* plugin, vac_call* const* calls, std::size_t n) noexcept {
-    Instance<P>& self = instance(plugin);
-    if (n == 1) return run(self, *calls[0]);
+    return n == 1 ? run(instance(plugin), *calls[0]) : submit_all(instance(plugin), calls, n);
+  }
+
+  [[gnu::noinline]] static int submit_all(Instance<P>& self, vac_call* const* calls,
+                                          std::size_t n) noexcept {
     for (std::size_t i = 0; i < n; ++i) {
       const int code = run(self, *calls[i]);
       // A handler that goes on by itself completes its call by itself.

@@ -98,8 +98,8 @@ def _value_problems(entry: dict[str, Any]) -> list[str]:
     control = entry.get("control", False)
     first, last = (1, FIRST_PUBLIC_ID - 1) if control else (FIRST_PUBLIC_ID, LAST_ID)
     if not first <= entry["id"] <= last:
-        kind = "control operation" if control else "operation"
-        problems.append(f"id {entry['id']} is out of range: a {kind} has {first} to {last}")
+        kind = "a control operation" if control else "an operation"
+        problems.append(f"id {entry['id']} is out of range: {kind} has {first} to {last}")
     if entry["since"] != UNRELEASED and not _VERSION.fullmatch(entry["since"]):
         problems.append(
             f'since \'{entry["since"]}\' is neither a version such as "1.0" nor "{UNRELEASED}"'
