@@ -259,6 +259,7 @@ struct TensorIn : Argument {
 inline TensorIn in_tensor(const vac_tensor* tensor) { return {{}, tensor, VAC_IN, false}; }
 inline TensorIn optional_tensor(const vac_tensor* tensor) { return {{}, tensor, VAC_IN, true}; }
 inline TensorIn inout_tensor(vac_tensor* tensor) { return {{}, tensor, VAC_INOUT, false}; }
+inline TensorIn optional_inout_tensor(vac_tensor* tensor) { return {{}, tensor, VAC_INOUT, true}; }
 
 /// An output's record: the caller's own memory, or none yet.
 inline void fill_output(vac_arg& record, const vac_tensor* own) {

@@ -25,11 +25,15 @@ int run(vac_session* session, std::uint32_t op, Arguments&... arguments) {
   vac_arg records[kRecords];
   std::int64_t dims[kShapes * VAC_MAX_RANK];
   Frame frame(records, dims);
-  Status status;
-  if (!(... && (status = arguments.put(frame)).has_value())) return refuse(op, status.error());
+  int code = VAC_OK;
+  [[maybe_unused]] const auto succeeds = [&](const Status& status) {
+    if (!status) code = refuse(op, status.error());
+    return code == VAC_OK;
+  };
+  if (!(... && succeeds(arguments.put(frame)))) return code;
   Outputs outputs(frame);
-  if (const int code = dispatch(session, op, frame, outputs); code != VAC_OK) return code;
-  if (!(... && (status = arguments.room(outputs)).has_value())) return refuse(op, status.error());
+  code = dispatch(session, op, frame, outputs);
+  if (code != VAC_OK || !(... && succeeds(arguments.room(outputs)))) return code;
   (arguments.give(outputs), ...);
   return VAC_OK;
 }
@@ -37,7 +41,7 @@ int run(vac_session* session, std::uint32_t op, Arguments&... arguments) {
 template <class... Arguments>
 int invoke(vac_session* session, std::uint32_t op, Arguments... arguments) noexcept {
   constexpr bool kLists = (false || ... || Arguments::kList);
-  constexpr std::size_t kRecords = kLists ? VAC_MAX_RECORDS : sizeof...(Arguments);
+  constexpr std::size_t kRecords = kLists ? VAC_MAX_RECORDS : 1 + sizeof...(Arguments);
   constexpr std::size_t kShapes = kLists ? VAC_MAX_RECORDS : 1 + (0 + ... + Arguments::kShapes);
   return guarded([&] { return run<kRecords, kShapes>(session, op, arguments...); });
 }

@@ -246,8 +246,9 @@ Result<void*> Session::attach(Resource& resource, const Route& route) {
 
 int Session::run(const Choice& choice, const Route& route, vac_call& call, CallContext& context) {
   constexpr std::size_t kMostArguments = 16;
-  void* states[kMostArguments] = {};
+  void* states[kMostArguments];  // as many as there are resources are set
   for (std::size_t i = 0; i < choice.resource_count; ++i) {
+    states[i] = nullptr;
     if (context.resources[i] == nullptr) continue;
     auto state = attach(*context.resources[i], route);
     if (!state) return fail(context, state.error());
