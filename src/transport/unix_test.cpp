@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is special about sockets with a name in the file system. What every transport promises is in
+// tests/conformance.
+#include "transport/unix.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "support/temp_directory.hpp"
+#include "transport/socket_channel.hpp"
+
+namespace vac::transport {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPatience{10'000};
+
+class UnixTransport : public testing::Test {
+ protected:
+  const char* path() const { return address_.target.c_str(); }
+
+  std::unique_ptr<Listener> listen_now(const ListenOptions& options = {}) {
+    auto listener = listen_unix(address_, options);
+    EXPECT_TRUE(listener) << listener.error().message();
+    return listener ? *std::move(listener) : nullptr;
+  }
+
+  bool connects() {
+    const auto channel = connect_unix(address_, kPatience);
+    return channel.has_value();
+  }
+
+  /// A listening socket that is not ours; without `listening` it is stale at once.
+  Fd foreign_socket(bool listening, int backlog = 5) {
+    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    std::strcpy(name.sun_path, path());
+    EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
+    if (listening) {
+      EXPECT_EQ(::listen(socket.get(), backlog), 0);
+    }
+    return socket;
+  }
+
+  test::TempDirectory directory_;
+  Address address_{"unix", (directory_ / "agent.sock").string()};
+};
+
+TEST_F(UnixTransport, ReplacesAStaleSocket) {
+  foreign_socket(false).reset();
+  ASSERT_TRUE(std::filesystem::is_socket(path()));
+  const auto listener = listen_now();
+  EXPECT_TRUE(connects());
+}
+
+TEST_F(UnixTransport, LeavesALiveSocketAlone) {
+  const Fd foreign = foreign_socket(true);
+  const auto listener = listen_unix(address_, {});
+  ASSERT_FALSE(listener);
+  EXPECT_EQ(listener.error().code(), Errc::address_in_use);
+  EXPECT_EQ(listener.error().text(), "listen at " + address_.text() + ": another process (pid " +
+                                         std::to_string(getpid()) +
+                                         ") listens there: stop it or choose another address");
+  EXPECT_TRUE(connects());
+}
+
+TEST_F(UnixTransport, LeavesABusySocketAlone) {
+  const Fd foreign = foreign_socket(true, 0);
+  EXPECT_TRUE(connects());  // and so its queue is full
+  const auto listener = listen_unix(address_, {});
+  ASSERT_FALSE(listener);
+  EXPECT_EQ(listener.error().code(), Errc::address_in_use);
+}
+
+TEST_F(UnixTransport, LeavesOtherFilesAlone) {
+  std::ofstream(path()) << "precious";
+  const auto listener = listen_unix(address_, {});
+  ASSERT_FALSE(listener);
+  EXPECT_EQ(listener.error().code(), Errc::exists);
+  EXPECT_EQ(std::filesystem::file_size(path()), 8U);
+
+  const auto channel = connect_unix(address_, kPatience);
+  ASSERT_FALSE(channel);
+  EXPECT_EQ(channel.error().text(), "open " + address_.text() + ": that file is not a socket");
+}
+
+TEST_F(UnixTransport, DoesNotFollowALink) {
+  const std::filesystem::path target = directory_ / "other";
+  std::ofstream(target) << "precious";
+  std::filesystem::create_symlink(target, path());
+  EXPECT_FALSE(listen_unix(address_, {}));
+  EXPECT_TRUE(std::filesystem::exists(target));
+}
+
+TEST_F(UnixTransport, RemovesItsFileAtTheEnd) {
+  auto listener = listen_now();
+  EXPECT_TRUE(std::filesystem::is_socket(path()));
+  listener.reset();
+  EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(UnixTransport, LeavesAnothersFileInItsPlace) {
+  auto listener = listen_now();
+  std::filesystem::remove(path());
+  const Fd foreign = foreign_socket(true);
+  listener.reset();
+  EXPECT_TRUE(connects());
+}
+
+TEST_F(UnixTransport, TheSocketHasTheModeAndGroupAskedFor) {
+  const auto mode_of = [this] {
+    struct stat info{};
+    EXPECT_EQ(::lstat(path(), &info), 0);
+    return info.st_mode & 07777;
+  };
+  EXPECT_TRUE(listen_now());
+  {
+    const auto listener = listen_now();
+    EXPECT_EQ(mode_of(), 0600U);
+  }
+  ListenOptions options;
+  options.mode = 0660;
+  options.group = "no-such-group-here";
+  const auto refused = listen_unix(address_, options);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("there is no group 'no-such-group-here'"),
+            std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(path()));
+  options.group.clear();
+  const auto listener = listen_now(options);
+  EXPECT_EQ(mode_of(), 0660U);
+}
+
+TEST_F(UnixTransport, KnowsThePeersUser) {
+  const auto listener = listen_now();
+  const auto client = connect_unix(address_, kPatience);
+  ASSERT_TRUE(client);
+  const auto server = listener->accept();
+  ASSERT_TRUE(server && *server);
+  EXPECT_EQ((*server)->peer_uid(), getuid());
+  EXPECT_EQ((*client)->peer_uid(), getuid());
+}
+
+TEST_F(UnixTransport, AsksForLargeBuffersOnBothSides) {
+  const auto listener = listen_now();
+  const auto client = connect_unix(address_, kPatience);
+  ASSERT_TRUE(client);
+  const auto server = listener->accept();
+  ASSERT_TRUE(server && *server);
+  const auto buffer_of = [](const Channel& channel) {
+    int bytes = 0;
+    socklen_t size = sizeof bytes;
+    getsockopt(channel.descriptor(), SOL_SOCKET, SO_SNDBUF, &bytes, &size);
+    return bytes;
+  };
+  EXPECT_EQ(buffer_of(**client), buffer_of(**server));
+  std::ifstream limit_file("/proc/sys/net/core/wmem_max");
+  int limit = 0;
+  limit_file >> limit;
+  EXPECT_EQ(buffer_of(**client), 2 * std::min(limit, kSocketBufferBytes));
+}
+
+TEST_F(UnixTransport, ConnectingToAFullQueueEndsInTime) {
+  const Fd foreign = foreign_socket(true, 0);
+  EXPECT_TRUE(connects());
+  const auto channel = connect_unix(address_, milliseconds(20));
+  ASSERT_FALSE(channel);
+  EXPECT_EQ(channel.error().code(), Errc::timed_out);
+}
+
+TEST_F(UnixTransport, ConnectingWithoutPermissionNamesWhoHasIt) {
+  const Fd foreign = foreign_socket(true);
+  std::filesystem::permissions(directory_.path(), std::filesystem::perms::all);
+  ASSERT_EQ(::chmod(path(), 0), 0);
+  const bool root = ::geteuid() == 0;
+  if (root) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
+  const auto for_owner = connect_unix(address_, kPatience);
+  if (root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  ASSERT_FALSE(for_owner);
+  EXPECT_EQ(for_owner.error().code(), Errc::access_denied);
+  EXPECT_NE(for_owner.error().text().find("the socket is for its owner alone (uid " +
+                                          std::to_string(getuid())),
+            std::string::npos);
+}
+
+TEST_F(UnixTransport, ListeningInNoDirectorySaysSo) {
+  address_.target = (directory_ / "missing").string() + "/agent.sock";
+  const auto listener = listen_unix(address_, {});
+  ASSERT_FALSE(listener);
+  EXPECT_EQ(listener.error().code(), Errc::not_found);
+  EXPECT_NE(listener.error().text().find("create it first"), std::string::npos);
+}
+
+TEST_F(UnixTransport, OneOfManyThatStartTogetherWins) {
+  foreign_socket(false).reset();
+  std::vector<std::unique_ptr<Listener>> winners(8);
+  {
+    std::vector<std::jthread> starters;
+    for (auto& winner : winners) {
+      starters.emplace_back([this, &winner] {
+        auto listener = listen_unix(address_, {});
+        if (listener) winner = *std::move(listener);
+      });
+    }
+  }
+  EXPECT_EQ(
+      std::count_if(winners.begin(), winners.end(), [](const auto& w) { return w != nullptr; }), 1);
+  EXPECT_TRUE(connects());
+}
+
+TEST(SocketChannel, ServesASocketpair) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  SocketChannel one{Fd(ends[0])};
+  SocketChannel other{Fd(ends[1])};
+  const iovec piece{const_cast<char*>("abc"), 3};
+  EXPECT_EQ(one.send({&piece, 1}, Wait::block), 3);
+  std::byte to[3];
+  EXPECT_EQ(other.receive(to, Wait::all), 3);
+}
+
+}  // namespace
+}  // namespace vac::transport
