@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// The calls in flight on one connection, and whose turn it is to send: state alone, no I/O.
+#pragma once
+
+#include <vac/plugin.h>
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/futex_word.hpp"
+#include "call/op_table.hpp"
+#include "patience.hpp"
+#include "scatter.hpp"
+#include "wire/codec.hpp"
+#include "wire/frame.hpp"
+
+namespace vac::remote {
+
+/// Tells one thread to look again at what it waits for. Who raises it has changed that under the
+/// mutex before; who waits looks under the mutex after. It may be raised for nothing. Thread-safe.
+class Signal {
+ public:
+  void raise() noexcept {
+    if (word_.exchange(kRaised) == kAsleep) word_.wake_one();
+  }
+  /// Returns when it has been raised since the last wait, at the limit, or after a signal handler.
+  FutexWait wait(std::optional<std::int64_t> limit_ns) noexcept {
+    std::uint32_t idle = kIdle;
+    const FutexWait result =
+        word_.compare_exchange(idle, kAsleep) ? word_.wait(kAsleep, limit_ns) : FutexWait::changed;
+    word_.exchange(kIdle);
+    return result;
+  }
+
+ private:
+  static constexpr std::uint32_t kIdle = 0, kAsleep = 1, kRaised = 2;
+  FutexWord word_;
+};
+
+/// Strings that are being received; what the agent says of them is checked when they are here.
+struct IncomingStrings {
+  const std::byte* data;
+  std::uint64_t bytes, count;
+};
+
+/// One call in flight. Its owner is the thread that made the call.
+struct Place {
+  std::uint32_t index = 0;
+
+  // The owner's alone.
+  Patience patience;
+  wire::FrameEncoder encoder;
+  bool queued = false;  // the turn to send was taken when it came
+
+  // The leader's alone, while the call is in flight.
+  bool answered = false;           // its reply has begun
+  std::uint64_t payload_left = 0;  // announced with the reply, to come in data frames
+  Scatter scatter;
+  std::vector<IncomingStrings> strings;
+
+  // Guarded by the connection's mutex.
+  std::uint64_t request = 0;
+  vac_call* call = nullptr;
+  const Op* op = nullptr;
+  const vac_host* host = nullptr;
+  bool turn_lent = false;  // the turn to send was handed to it
+  bool leads = false;      // the owner reads for all
+  bool receiving = false;  // a frame is being received into its memory: the owner must stay
+  bool leaving = false;    // the owner waits for the end of that frame alone
+  bool abandoned = false;  // the owner has left: what comes is dropped
+  bool done = false;
+  bool lost = false;  // done, by the end of the connection
+  int code = VAC_OK;
+  std::uint32_t detail = 0;
+  std::string text;
+  Place* next_sender = nullptr;
+
+  Signal signal;
+};
+
+/// A fixed number of places. Guarded by the connection's mutex as a whole.
+class CallTable {
+ public:
+  /// `capacity`: calls in flight, at most 64.
+  explicit CallTable(std::uint32_t capacity) noexcept;
+  CallTable(const CallTable&) = delete;
+  CallTable& operator=(const CallTable&) = delete;
+
+  /// The lowest free place, made blank; nullptr when all are taken.
+  Place* try_take() noexcept;
+  void release(Place& place) noexcept;
+  bool any_free() const noexcept { return free_ != 0; }
+
+  /// Gives the next request number, which is greater than all before.
+  void number(Place& place) noexcept {
+    place.request = ++serial_ << kIndexBits | place.index;
+  }
+  /// The call that has this number; nullptr when there is none in flight.
+  Place* find(std::uint64_t request) noexcept;
+
+  /// Whether the owner sleeps until its call is done, so that it can be given the lead.
+  void set_waiting(const Place& place, bool waiting) noexcept;
+  /// One that sleeps, and does not count as such any more; nullptr when there is none.
+  Place* take_waiting() noexcept;
+
+  /// Those who want to send, first come first.
+  void queue_sender(Place& place) noexcept;
+  void leave_senders(const Place& place) noexcept;
+  Place* first_sender() const noexcept { return first_sender_; }
+
+  /// All places, free ones too.
+  std::span<Place> places() noexcept { return places_; }
+  bool taken(const Place& place) const noexcept { return (all_ & ~free_ & bit(place)) != 0; }
+
+ private:
+  static constexpr std::uint32_t kIndexBits = 6;
+  static_assert(wire::kMaxCallsInFlight == 1U << kIndexBits);
+
+  static std::uint64_t bit(const Place& place) noexcept { return std::uint64_t{1} << place.index; }
+
+  std::array<Place, wire::kMaxCallsInFlight> places_;
+  const std::uint64_t all_;  // a bit a place, as in free_ and waiting_
+  std::uint64_t free_;
+  std::uint64_t waiting_ = 0;
+  std::uint64_t serial_ = 0;
+  Place* first_sender_ = nullptr;
+  Place* last_sender_ = nullptr;
+};
+
+}  // namespace vac::remote

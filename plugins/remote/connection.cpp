@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+// Places, results, and the end of a connection.
+#include "connection.hpp"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+#include "base/errno_error.hpp"
+#include "base/text.hpp"
+
+namespace vac::remote {
+
+Result<std::unique_ptr<Connection>> Connection::create(std::unique_ptr<transport::Channel> channel,
+                                                       std::string address,
+                                                       const wire::Hello& agreed,
+                                                       std::int64_t grace_ns) {
+  Fd wake_writer(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_writer) {
+    return errno_error(errno, concat("open ", address, ": cannot make an eventfd"));
+  }
+  return std::unique_ptr<Connection>(
+      new Connection(std::move(channel), std::move(wake_writer), std::move(address), agreed, grace_ns));
+}
+
+Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_writer,
+                       std::string address, const wire::Hello& agreed, std::int64_t grace_ns)
+    : channel_(std::move(channel)),
+      wake_writer_(std::move(wake_writer)),
+      address_(std::move(address)),
+      largest_frame_(agreed.largest_frame),
+      grace_ns_(grace_ns),
+      table_(agreed.calls_in_flight),
+      reader_(agreed.largest_frame) {
+  cancels_.reserve(wire::kMaxCallsInFlight);
+}
+
+Connection::~Connection() {
+  if (ended() || !outbox_.empty()) return;
+  wire::FrameHeader goodbye;
+  goodbye.kind = wire::Kind::goodbye;
+  const iovec piece{&goodbye, sizeof goodbye};
+  // For the agent's log alone: it learns of the end in any case.
+  (void)channel_->send({&piece, 1}, transport::Wait::now);
+}
+
+bool Connection::ended() const noexcept {
+  const MutexLock lock(mutex_);
+  return end_.has_value();
+}
+
+Status Connection::run(vac_call& call, const vac_host* host) {
+  VAC_TRY(Place * place, start(call, host, Room::wait));
+  return finish(*place);
+}
+
+Result<Place*> Connection::start(vac_call& call, const vac_host* host, Room room) {
+  const Op* op = find_op(call.op);
+  if (op == nullptr) {
+    return Error{Errc::not_supported, concat("operation ", call.op, " is not known here")};
+  }
+  Patience patience(call, grace_ns_);
+  if (patience.over()) return stop_error(*op, patience.stop());
+  VAC_TRY(Place * place, take_place(call, *op, host, patience, room));
+  if (place == nullptr) return place;
+  VAC_CHECK(send_call(*place));
+  return place;
+}
+
+/// A place, and the turn if it is free; else the place stands in the queue for it.
+Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_host* host,
+                                      Patience& patience, Room room) {
+  for (;;) {
+    std::uint32_t seen = 0;
+    bool lead_here = false;
+    {
+      const MutexLock lock(mutex_);
+      if (end_) return end_error(op, " before ");
+      if (Place* place = table_.try_take(); place != nullptr) {
+        place->call = &call;
+        place->op = &op;
+        place->host = host;
+        place->patience = patience;
+        place->queued = sending_;
+        if (sending_) {
+          table_.queue_sender(*place);
+        } else {
+          sending_ = true;
+          table_.number(*place);
+        }
+        return place;
+      }
+      if (room == Room::only_if_free) return nullptr;
+      // What fills the table may be calls that nobody waits for any more: then nobody reads.
+      lead_here = !leading_;
+      leading_ = true;
+      seen = places_changed_.load();
+      ++place_waiters_;
+    }
+    if (lead_here) {
+      lead(nullptr, patience);
+    } else {
+      patience.note(places_changed_.wait(seen, patience.futex_limit()));
+    }
+    Place* next = nullptr;
+    {
+      const MutexLock lock(mutex_);
+      --place_waiters_;
+      if (lead_here) next = pass_lead(nullptr);
+    }
+    if (next != nullptr) next->signal.raise();
+    if (patience.over()) {
+      places_changed_.wake_one();  // what this thread may have been woken for is another's now
+      return stop_error(op, patience.stop());
+    }
+  }
+}
+
+Status Connection::finish(Place& place) {
+  Departure departure;
+  for (;;) {
+    bool lead_here = false;
+    {
+      const MutexLock lock(mutex_);
+      if (try_leave(place, departure)) break;
+      if (!leading_) leading_ = place.leads = true;
+      lead_here = place.leads;
+      table_.set_waiting(place, !lead_here);
+    }
+    if (lead_here) {
+      lead(&place, place.patience);
+    } else {
+      wait_for_signal(place);
+    }
+  }
+  if (departure.next_leader != nullptr) departure.next_leader->signal.raise();
+  if (departure.cancel) send_cancels();
+  return std::move(departure.result);
+}
+
+void Connection::post(vac_call& call) {
+  auto started = start(call, nullptr, Room::only_if_free);
+  if (!started || *started == nullptr) return;
+  Place& place = **started;
+  Place* next = nullptr;
+  bool answered = false;
+  {
+    const MutexLock lock(mutex_);
+    answered = place.done || place.receiving;
+    if (!answered) {
+      if (place.leads) next = pass_lead(&place);
+      place.abandoned = true;
+      place.call = nullptr;
+    }
+  }
+  if (next != nullptr) next->signal.raise();
+  if (answered) (void)finish(place);
+}
+
+/// Ends the owner's part if it can end: the call is done, or the owner wants to leave and may.
+bool Connection::try_leave(Place& place, Departure& departure) {
+  table_.set_waiting(place, false);
+  if (place.done) {
+    departure.result = take_result(place);
+    if (place.leads) departure.next_leader = pass_lead(&place);
+    free_place(place);
+    return true;
+  }
+  place.leaving = place.patience.stopped();
+  if (!place.leaving || place.receiving) return false;
+  departure.result = stop_error(*place.op, place.patience.stop());
+  if (place.leads) departure.next_leader = pass_lead(&place);
+  place.abandoned = true;
+  place.call = nullptr;
+  // A cancel is advice: those that are too many are left out.
+  if (cancels_.size() < cancels_.capacity()) cancels_.push_back(place.request);
+  departure.cancel = true;
+  return true;
+}
+
+/// Somebody else leads. Where patience ends in the middle of a frame for this call, the frame has the
+/// grace to come to its end; then the connection is given up, and the leader finds that out.
+void Connection::wait_for_signal(Place& place) {
+  Patience& patience = place.patience;
+  if (patience.grace_over()) {
+    channel_->shutdown();
+    (void)place.signal.wait(std::nullopt);
+    return;
+  }
+  patience.note(place.signal.wait(patience.futex_limit()));
+  (void)patience.over();
+}
+
+Status Connection::take_result(const Place& place) {
+  if (place.lost) return end_error(*place.op, " during ");
+  if (place.code == VAC_OK) return {};
+  return Error{static_cast<Errc>(place.code), place.text}.with_detail(place.detail);
+}
+
+void Connection::free_place(Place& place) {
+  table_.release(place);
+  if (place_waiters_ == 0) return;
+  places_changed_.fetch_add(1);
+  places_changed_.wake_one();
+}
+
+/// Gives the lead to one who sleeps until his call is done, whom the caller wakes; else nobody has it,
+/// and who could use it is told.
+Place* Connection::pass_lead(Place* from) {
+  if (from != nullptr) from->leads = false;
+  Place* next = table_.take_waiting();
+  if (next != nullptr) {
+    next->leads = true;
+    return next;
+  }
+  leading_ = false;
+  if (writer_blocked_) {
+    wake_writer();
+  } else if (place_waiters_ != 0) {
+    places_changed_.fetch_add(1);
+    places_changed_.wake_one();
+  }
+  return nullptr;
+}
+
+/// The leader has found the end: every call in flight fails, and every later one.
+void Connection::end(End why) {
+  std::array<Place*, wire::kMaxCallsInFlight> ended{};
+  std::size_t count = 0;
+  {
+    const MutexLock lock(mutex_);
+    if (end_) return;
+    end_ = std::move(why);
+    cancels_.clear();
+    for (Place& place : table_.places()) {
+      if (!table_.taken(place)) continue;
+      table_.set_waiting(place, false);
+      if (place.abandoned) {
+        table_.release(place);
+      } else if (!place.done) {
+        place.done = place.lost = true;
+        place.receiving = false;
+        ended[count++] = &place;
+      }
+    }
+    if (writer_blocked_) wake_writer();
+    places_changed_.fetch_add(1);
+  }
+  places_changed_.wake_all();
+  channel_->shutdown();
+  for (std::size_t i = 0; i < count; ++i) ended[i]->signal.raise();
+}
+
+Error Connection::end_error(const Op& op, std::string_view when) const {
+  return Error{end_->code, concat(end_->what, when, op.name, ": ", end_->remedy)};
+}
+
+Error Connection::stop_error(const Op& op, Patience::Stop stop) const {
+  if (stop == Patience::Stop::interrupted) {
+    return Error{Errc::interrupted, concat(op.name, ": interrupted by a signal")};
+  }
+  return Error{Errc::timed_out, concat(op.name, ": no answer from ", address_,
+                                       " in time: the agent may be busy; try again, or give the "
+                                       "call more time")};
+}
+
+}  // namespace vac::remote

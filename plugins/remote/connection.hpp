@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connection to an agent, used by any number of threads at once. There is no thread of its own: the
+// thread of a call sends it and then waits; one of those that wait, the leader, reads for all.
+//
+// Two roles, each held by one thread at a time:
+//   the turn   sends. Who finds it taken queues; a large payload passes it on between its frames.
+//   the lead   reads. It goes only to a thread that has sent all and waits, or to one that finds the
+//              pipe full and nobody reading; without that, two full pipes would wait for each other.
+// A thread that waits for the turn never has the lead. The mutex guards all state of calls and is
+// never held over I/O or a call of the host.
+#pragma once
+
+#include <sys/uio.h>
+#include <vac/plugin.h>
+#include <vac/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/futex_word.hpp"
+#include "base/mutex.hpp"
+#include "call_table.hpp"
+#include "frame_reader.hpp"
+#include "reply_plan.hpp"
+#include "transport/channel.hpp"
+#include "wire/hello.hpp"
+
+namespace vac::remote {
+
+/// Whether to wait for a place among the calls in flight.
+enum class Room : std::uint8_t { wait, only_if_free };
+
+/// Thread-safe. Outlives its calls.
+class Connection {
+ public:
+  /// Over a channel on which both sides have said hello. `address` is for messages, `grace_ns` see
+  /// Patience.
+  static Result<std::unique_ptr<Connection>> create(std::unique_ptr<transport::Channel> channel,
+                                                    std::string address, const wire::Hello& agreed,
+                                                    std::int64_t grace_ns = Patience::kGraceNs);
+  /// Says goodbye. No call may be in flight, but posted ones.
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Sends a call and waits for its reply. Outputs are written to the call's memory or, where they
+  /// do not fit, to what host->output gives (nullptr: nothing fits). The reply's times are set in the
+  /// call. The agent's own errors come with its code, text and detail.
+  Status run(vac_call& call, const vac_host* host);
+
+  /// The first half of run(): sends the call, whose memory must stay until finish(). nullptr: there
+  /// is no room and none was to be waited for. A thread that has calls started must not wait for
+  /// room: it may be waiting for itself.
+  Result<Place*> start(vac_call& call, const vac_host* host, Room room);
+  /// The second half, once for every started call, by the thread that started it.
+  Status finish(Place& place);
+  /// Sends a call whose reply is of no interest, if there is room; else does nothing.
+  void post(vac_call& call);
+
+  /// The connection has ended and will not come back.
+  bool ended() const noexcept VAC_EXCLUDES(mutex_);
+  const std::string& address() const noexcept { return address_; }
+
+ private:
+  /// Why the connection has ended, for messages: "<what> during <op>: <remedy>".
+  struct End {
+    Errc code;
+    std::string what, remedy;
+  };
+  /// What is left to do for an owner who has left his place.
+  struct Departure {
+    Status result;
+    Place* next_leader = nullptr;
+    bool cancel = false;
+  };
+  enum class Push : std::uint8_t {
+    sent,
+    withdrawn,  // not a byte has left, and the owner's patience is over
+    broken,     // the channel takes no more: the leader will find its end
+  };
+
+  Connection(std::unique_ptr<transport::Channel> channel, Fd wake_writer, std::string address,
+             const wire::Hello& agreed, std::int64_t grace_ns);
+
+  // connection.cpp: places, results, the end.
+  Result<Place*> take_place(vac_call& call, const Op& op, const vac_host* host, Patience& patience,
+                            Room room) VAC_EXCLUDES(mutex_);
+  bool try_leave(Place& place, Departure& departure) VAC_REQUIRES(mutex_);
+  void wait_for_signal(Place& place);
+  Status take_result(const Place& place) VAC_REQUIRES(mutex_);
+  void free_place(Place& place) VAC_REQUIRES(mutex_);
+  Place* pass_lead(Place* from) VAC_REQUIRES(mutex_);
+  void end(End why) VAC_EXCLUDES(mutex_);
+  Error end_error(const Op& op, std::string_view when) const VAC_REQUIRES(mutex_);
+  Error stop_error(const Op& op, Patience::Stop stop) const;
+
+  // connection_send.cpp: the turn.
+  Status send_call(Place& place) VAC_EXCLUDES(mutex_);
+  Status withdraw(Place& place, std::optional<Error> why) VAC_EXCLUDES(mutex_);
+  bool wait_for_turn(Place& place) VAC_EXCLUDES(mutex_);
+  bool lend_turn(Place& place) VAC_EXCLUDES(mutex_);
+  void release_turn() VAC_EXCLUDES(mutex_);
+  void send_cancels() VAC_EXCLUDES(mutex_);
+  bool push_payload(Place& place);
+  Push push(std::span<iovec> frame, Place& place);
+  bool flush_outbox();
+  bool wait_until_writable(Place& place) VAC_EXCLUDES(mutex_);
+  bool answered(const Place& place) VAC_EXCLUDES(mutex_);
+  void wake_writer() noexcept;
+
+  // connection_lead.cpp: the lead. None of these is called without it.
+  void lead(const Place* own, Patience& patience) VAC_EXCLUDES(mutex_);
+  bool lead_is_over(const Place* own) VAC_EXCLUDES(mutex_);
+  bool must_stay(const Place* own, const Patience& patience) VAC_EXCLUDES(mutex_);
+  void receive(Patience& patience) VAC_EXCLUDES(mutex_);
+  void receive_now() VAC_EXCLUDES(mutex_);
+  std::ptrdiff_t receive_some(transport::Wait wait) VAC_EXCLUDES(mutex_);
+  std::optional<transport::Wait> prepare_receive(Patience& patience);
+  bool dispatch() VAC_EXCLUDES(mutex_);
+  bool on_head() VAC_EXCLUDES(mutex_);
+  bool on_reply(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
+  bool on_data(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
+  bool on_end() VAC_EXCLUDES(mutex_);
+  void take_frame(Place& place) VAC_REQUIRES(mutex_);
+  bool plan_reply(Place& place);
+  void take_failure(Place& place, const wire::FrameHeader& header);
+  bool breach(std::string_view how) VAC_EXCLUDES(mutex_);
+
+  const std::unique_ptr<transport::Channel> channel_;
+  const Fd wake_writer_;  // an eventfd, for a writer that waits while somebody else leads
+  const std::string address_;
+  const std::uint64_t largest_frame_;
+  const std::int64_t grace_ns_;
+
+  mutable Mutex mutex_;
+  CallTable table_ VAC_GUARDED_BY(mutex_);
+  bool sending_ VAC_GUARDED_BY(mutex_) = false;         // the turn is taken
+  bool leading_ VAC_GUARDED_BY(mutex_) = false;         // the lead is taken
+  bool writer_blocked_ VAC_GUARDED_BY(mutex_) = false;  // who has the turn waits and does not lead
+  std::uint32_t place_waiters_ VAC_GUARDED_BY(mutex_) = 0;
+  std::vector<std::uint64_t> cancels_ VAC_GUARDED_BY(mutex_);  // requests, to be sent in a next turn
+  std::optional<End> end_ VAC_GUARDED_BY(mutex_);
+  FutexWord places_changed_;  // counts what may interest who waits for a place
+
+  // Whoever has the turn.
+  std::vector<std::byte> outbox_;  // small frames that the channel has not taken
+
+  // Whoever has the lead.
+  FrameReader reader_;
+  ReplyPlan plan_;
+  Place* frame_place_ = nullptr;  // whose frame is being received
+  bool frame_dropped_ = false;    // its owner has left
+  std::int64_t receive_timeout_ms_ = 0;
+};
+
+}  // namespace vac::remote

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plugin `remote`: every operation, at an agent's address. The table is the ABI's own, without
+// plugin.hpp, since one function forwards whatever operation there is.
+#include <vac/plugin.h>
+#include <vac/result.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "base/text.hpp"
+#include "connection.hpp"
+#include "handshake.hpp"
+#include "remote_resource.hpp"
+#include "session_options.hpp"
+#include "transport/address.hpp"
+#include "transport/channel.hpp"
+#include "wire/hello.hpp"
+
+namespace vac::remote {
+namespace {
+
+// The agent gives up on a handshake after this time as well.
+constexpr std::chrono::milliseconds kOpenPatience{2000};
+
+struct PluginState {
+  const vac_host& host;
+};
+
+struct SessionState {
+  const vac_host& host;
+  std::shared_ptr<Connection> connection;  // shared with the session's resources
+};
+
+/// Runs a function of the table: nothing is thrown at the host, and it hears what went wrong. `call`
+/// is nullptr outside of calls.
+template <class Function>
+int guarded(const vac_host& host, vac_call* call, Function function) noexcept {
+  try {
+    const Status status = function();
+    if (status) return VAC_OK;
+    const Error& error = status.error();
+    host.error(host.host, call, error.detail(), error.text().c_str());
+    return error.value();
+  } catch (const std::bad_alloc&) {
+    return VAC_ENOMEM;
+  } catch (const std::exception& exception) {
+    host.error(host.host, call, 0, exception.what());
+    return VAC_EIO;
+  }
+}
+
+int open_plugin(const vac_host* host, const char* /*config_json*/, void** plugin) {
+  return guarded(*host, nullptr, [&]() -> Status {
+    *plugin = new PluginState{*host};
+    return {};
+  });
+}
+
+void close_plugin(void* plugin) { delete static_cast<PluginState*>(plugin); }
+
+Result<std::shared_ptr<Connection>> connect_to(const std::string& text, const SessionOptions& options) {
+  VAC_TRY(const transport::Address address, transport::parse_address(text));
+  auto patience = kOpenPatience;
+  if (options.timeout.count() != 0) patience = std::min(patience, options.timeout);
+  VAC_TRY(std::unique_ptr<transport::Channel> channel, transport::connect(address, patience));
+  wire::Hello hello;
+  hello.client_name = options.name.empty() ? program_invocation_short_name : options.name;
+  VAC_TRY(const wire::Hello agreed, shake_hands(*channel, hello, text, patience));
+  VAC_TRY(std::unique_ptr<Connection> connection,
+          Connection::create(std::move(channel), text, agreed));
+  return std::shared_ptr<Connection>(std::move(connection));
+}
+
+int open_session(void* plugin, const vac_session_view* view, void** session) {
+  const vac_host& host = static_cast<PluginState*>(plugin)->host;
+  return guarded(host, nullptr, [&]() -> Status {
+    VAC_TRY(const SessionOptions options,
+            parse_session_options(view->options_json == nullptr ? "" : view->options_json));
+    VAC_TRY(std::shared_ptr<Connection> connection, connect_to(view->address, options));
+    *session = new SessionState{host, std::move(connection)};
+    return {};
+  });
+}
+
+void close_session(void* /*plugin*/, void* session) { delete static_cast<SessionState*>(session); }
+
+int attach_resource(void* /*plugin*/, void* session, const vac_resource_view* view, void** state) {
+  const auto& opened = *static_cast<SessionState*>(session);
+  return guarded(opened.host, nullptr, [&]() -> Status {
+    *state = new RemoteResource(opened.connection, *view, opened.host);
+    return {};
+  });
+}
+
+void detach_resource(void* /*plugin*/, void* state) { delete static_cast<RemoteResource*>(state); }
+
+/// Puts the agent's ids into the records of resources; what the agent lacks is uploaded first.
+Status name_resources(vac_call& call) {
+  void* const* state = call.resource_states;
+  for (std::uint32_t i = 0; i < call.arg_count; ++i) {
+    vac_arg& record = call.args[i];
+    if (record.type != VAC_RESOURCE) continue;
+    auto* resource = static_cast<RemoteResource*>(*state++);
+    if (record.form == VAC_ABSENT) continue;
+    VAC_TRY(record.value, resource->id_for(call));
+  }
+  return {};
+}
+
+int submit(void* /*plugin*/, vac_call* const* calls, std::size_t count) {
+  if (count != 1) return VAC_EINVAL;
+  vac_call& call = *calls[0];
+  const auto& session = *static_cast<SessionState*>(call.session_state);
+  return guarded(session.host, &call, [&]() -> Status {
+    VAC_CHECK(name_resources(call));
+    return session.connection->run(call, &session.host);
+  });
+}
+
+constexpr vac_plugin make_table() {
+  vac_plugin table{};
+  table.struct_size = sizeof table;
+  table.abi_major = VAC_ABI_MAJOR;
+  table.abi_minor = VAC_ABI_MINOR;
+  table.name = "remote";
+  table.version = "0.1.0";
+  table.caps = VAC_CAP_REMOTE;
+  table.open = open_plugin;
+  table.close = close_plugin;
+  table.session_open = open_session;
+  table.session_close = close_session;
+  table.resource_attach = attach_resource;
+  table.resource_detach = detach_resource;
+  table.submit = submit;
+  return table;
+}
+
+constexpr vac_plugin kTable = make_table();
+
+}  // namespace
+}  // namespace vac::remote
+
+const vac_plugin* vac_plugin_entry(uint32_t host_major, uint32_t /*host_minor*/) {
+  return host_major == VAC_ABI_MAJOR ? &vac::remote::kTable : nullptr;
+}

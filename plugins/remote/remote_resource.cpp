@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote_resource.hpp"
+
+#include <new>
+#include <utility>
+
+#include "base/text.hpp"
+#include "patience.hpp"
+#include "upload.hpp"
+
+namespace vac::remote {
+namespace {
+
+/// Whether an upload has ended for reasons of the call that did it, so that another call may well
+/// succeed.
+bool is_the_callers(const Error& error) {
+  return error.code() == Errc::timed_out || error.code() == Errc::interrupted ||
+         error.code() == Errc::cancelled;
+}
+
+}  // namespace
+
+RemoteResource::RemoteResource(std::shared_ptr<Connection> connection,
+                               const vac_resource_view& view, const vac_host& host) noexcept
+    : connection_(std::move(connection)), view_(view), host_(host) {}
+
+RemoteResource::~RemoteResource() {
+  const std::uint64_t id = id_.load(std::memory_order_acquire);
+  if (id != 0) drop_at_agent(*connection_, id);
+}
+
+Result<std::uint64_t> RemoteResource::id_for(vac_call& call) {
+  if (const std::uint64_t id = id_.load(std::memory_order_acquire); id != 0) return id;
+  bool uploads = false;
+  VAC_TRY(std::uint64_t id, wait_for_id(call, uploads));
+  if (!uploads) return id;
+
+  std::optional<Error> failure;
+  try {
+    auto opened = open_at_agent(*connection_, view_, call, host_);
+    if (opened) {
+      id = *opened;
+    } else {
+      failure = std::move(opened).error();
+    }
+  } catch (const std::bad_alloc&) {
+    failure = Error{Errc::no_memory};
+  }
+  {
+    const MutexLock lock(mutex_);
+    uploading_ = false;
+    failure_ = failure;
+    id_.store(id, std::memory_order_release);
+    attempts_.fetch_add(1);
+  }
+  attempts_.wake_all();
+  if (failure) return *std::move(failure);
+  return id;
+}
+
+/// The id, or what another's upload has failed with, or 0 and `uploads`: the caller is to do it.
+Result<std::uint64_t> RemoteResource::wait_for_id(const vac_call& call, bool& uploads) {
+  Patience patience(call);
+  bool waited = false;
+  for (;;) {
+    std::uint32_t seen = 0;
+    {
+      const MutexLock lock(mutex_);
+      if (const std::uint64_t id = id_.load(std::memory_order_acquire); id != 0) return id;
+      if (!uploading_) {
+        if (waited && failure_ && !is_the_callers(*failure_)) return *failure_;
+        uploading_ = uploads = true;
+        return std::uint64_t{0};
+      }
+      seen = attempts_.load();
+    }
+    waited = true;
+    patience.note(attempts_.wait(seen, patience.futex_limit()));
+    if (!patience.over()) continue;
+    const bool expired = patience.stop() == Patience::Stop::expired;
+    return Error{expired ? Errc::timed_out : Errc::interrupted,
+                 concat("resource '", title_of(view_), "': ",
+                        expired ? "its upload by another call was not done in time: give the call "
+                                  "more time"
+                                : "interrupted by a signal")};
+  }
+}
+
+}  // namespace vac::remote
