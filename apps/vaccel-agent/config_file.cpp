@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config_file.hpp"
+
+#include <toml++/toml.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <utility>
+
+#include "table_reader.hpp"
+
+namespace vac::agent {
+namespace {
+
+using nlohmann::json;
+
+/// A value of [plugin.X] as its plugin gets it. Dates and times are for nobody.
+Result<json> to_json(const toml::node& node, const std::string& file) {
+  if (const auto* text = node.as_string()) return json(text->get());
+  if (const auto* number = node.as_integer()) return json(number->get());
+  if (const auto* number = node.as_floating_point()) return json(number->get());
+  if (const auto* flag = node.as_boolean()) return json(flag->get());
+  if (const toml::array* array = node.as_array()) {
+    json items = json::array();
+    for (const toml::node& item : *array) {
+      VAC_TRY(json value, to_json(item, file));
+      items.push_back(std::move(value));
+    }
+    return items;
+  }
+  if (const toml::table* table = node.as_table()) {
+    json members = json::object();
+    for (const auto& [key, value] : *table) {
+      VAC_TRY(members[std::string(key.str())], to_json(value, file));
+    }
+    return members;
+  }
+  return config_error(file, node.source(), "a date or time is no setting of a plugin");
+}
+
+Status read_listeners(const std::vector<const toml::table*>& tables, const std::string& file,
+                      AgentConfig& config) {
+  for (const toml::table* table : tables) {
+    TableReader reader(table, "[[listen]]", file);
+    ListenerConfig listener;
+    reader.require("address");
+    reader.text("address", listener.address);
+    reader.text("group", listener.group);
+    reader.numbers("uids", listener.uids);
+    reader.text("tenant", listener.tenant);
+    VAC_CHECK(reader.finish());
+    AgentConfig alone;
+    alone.listeners.push_back(listener);
+    if (Status valid = validate(alone); !valid) {
+      return config_error(file, table->source(), valid.error().text());
+    }
+    config.listeners.push_back(std::move(listener));
+  }
+  return {};
+}
+
+Status read_plugins(const toml::table* plugins, const std::string& file, AgentConfig& config) {
+  if (plugins == nullptr) return {};
+  for (const auto& [key, node] : *plugins) {
+    const std::string name(key.str());
+    const toml::table* const settings = node.as_table();
+    if (settings == nullptr) {
+      return config_error(file, node.source(),
+                          "'" + name + "' must be a table, [plugin." + name + "]");
+    }
+    // What asks for more protection than there is must not be taken for granted.
+    if (const toml::node* isolation = settings->get("isolation")) {
+      return config_error(file, isolation->source(),
+                          "[plugin." + name + "] isolation is not offered by this version: plugins "
+                          "run in the agent's own process");
+    }
+    std::uint32_t slots = 0;
+    TableReader host(settings, "[plugin." + name + "]", file);
+    host.number("slots", slots);
+    if (settings->get("slots") != nullptr && settings->get("slots")->as_integer() == nullptr) {
+      return host.finish();
+    }
+    VAC_TRY(const json object, to_json(*settings, file));
+    config.plugin_configs[name] = object.dump();
+  }
+  return {};
+}
+
+Result<AgentConfig> read_tables(const toml::table& root, const std::string& file) {
+  AgentConfig config;
+  TableReader top(&root, "the file", file);
+  const auto listeners = top.tables("listen");
+  TableReader models(top.table("models"), "[models]", file);
+  TableReader cache(top.table("cache"), "[cache]", file);
+  TableReader limits(top.table("limits"), "[limits]", file);
+  const toml::table* const plugins = top.table("plugin");
+  VAC_CHECK(top.finish());
+
+  VAC_CHECK(read_listeners(listeners, file, config));
+  models.text("directory", config.models_directory);
+  cache.text("directory", config.cache.directory);
+  cache.bytes("size", config.cache.bytes);
+  limits.bytes("memory", config.limits.memory);
+  limits.bytes("frame", config.limits.frame);
+  limits.number("calls_in_flight", config.limits.calls_in_flight);
+  for (TableReader* reader : {&models, &cache, &limits}) VAC_CHECK(reader->finish());
+  VAC_CHECK(read_plugins(plugins, file, config));
+  if (Status valid = validate(config); !valid) {
+    return Error{valid.error().code(), file + ": " + valid.error().text()};
+  }
+  return config;
+}
+
+}  // namespace
+
+Result<AgentConfig> parse_config(std::string_view text, const std::string& name) {
+  try {
+    const toml::table root = toml::parse(text, name);
+    return read_tables(root, name);
+  } catch (const toml::parse_error& error) {
+    return config_error(name, error.source(), error.description());
+  }
+}
+
+Result<AgentConfig> read_config_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return Error{Errc::not_found, "cannot read the configuration '" + path +
+                                      "': " + std::strerror(errno)};
+  }
+  return parse_config(text.str(), path);
+}
+
+}  // namespace vac::agent

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench_command.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/malloc_policy.hpp"
+#include "base/text.hpp"
+#include "bench_local.hpp"
+#include "bench_model.hpp"
+#include "bench_round_trip.hpp"
+#include "json_output.hpp"
+#include "text_table.hpp"
+
+namespace vac::cli {
+namespace {
+
+constexpr const char* kCommand = "bench";
+constexpr std::uint64_t kMostBytes = 1ULL << 30;
+
+struct Options {
+  std::string address = "local:";
+  std::string op = "noop";
+  std::string model;
+  std::uint64_t bytes = 64;
+  std::vector<std::int64_t> shape;
+  std::optional<int> blocks;
+  double seconds = 4;
+  bool json = false;
+};
+
+Json comparison_json(const std::optional<Comparison>& comparison) {
+  if (!comparison) return nullptr;
+  const auto& [product, control, ratio] = *comparison;
+  return {{"p50_us", product.p50_us},           {"p99_us", product.p99_us},
+          {"calls_per_s", product.calls_per_s}, {"raw_p50_us", control.p50_us},
+          {"raw_p99_us", control.p99_us},       {"ratio_p50", ratio}};
+}
+
+Json round_trip_json(const RoundTripReport& report, const Options& options, int blocks) {
+  const auto ratio = [](const std::optional<Comparison>& comparison) {
+    return comparison ? Json(comparison->ratio_p50) : Json(nullptr);
+  };
+  Json json = {
+      {"op", options.op}, {"at", options.address}, {"bytes", options.bytes}, {"blocks", blocks}};
+  // The figures of the placement that ratio_p50 is of.
+  json.update(comparison_json(report.worst()));
+  json["ratio_p50_same_core"] = ratio(report.same_core);
+  json["ratio_p50_two_cores"] = ratio(report.two_cores);
+  json["same_core"] = comparison_json(report.same_core);
+  json["two_cores"] = comparison_json(report.two_cores);
+  if (!report.note.empty()) json["note"] = report.note;
+  return json;
+}
+
+std::string round_trip_table(const RoundTripReport& report, const Options& options, int blocks) {
+  TextTable table;
+  table.add({"", "p50", "p99", "calls/s", "raw p50", "raw p99", "ratio of p50"});
+  const auto add = [&table](const char* name, const std::optional<Comparison>& comparison) {
+    if (!comparison) return;
+    const auto& [product, control, ratio] = *comparison;
+    table.add({name, format_fixed(product.p50_us, 1) + " us",
+               format_fixed(product.p99_us, 1) + " us", format_fixed(product.calls_per_s, 0),
+               format_fixed(control.p50_us, 1) + " us", format_fixed(control.p99_us, 1) + " us",
+               format_fixed(ratio, 2)});
+  };
+  add("one core", report.same_core);
+  add("two cores", report.two_cores);
+  add("any core", report.unpinned);
+  return concat(options.op, " of ", options.bytes, " bytes at ", options.address, ", ", blocks,
+                " pairs of blocks, raw: a ping-pong of the same bytes\n", table.text(),
+                report.note.empty() ? "" : report.note + "\n");
+}
+
+ExitStatus bench_agent(const Options& options) {
+  const int blocks = options.blocks.value_or(21);
+  const auto report = measure_round_trip({options.address, options.bytes, blocks, options.seconds});
+  if (!report) return vac::cli::report(kCommand, report.error());
+  print(options.json ? json_text(round_trip_json(*report, options, blocks))
+                     : round_trip_table(*report, options, blocks));
+  return ExitStatus::success;
+}
+
+ExitStatus bench_local(const Options& options) {
+  const auto report = measure_local(options.bytes, options.seconds);
+  if (!report) return vac::cli::report(kCommand, report.error());
+  if (options.json) {
+    print(json_text({{"op", options.op},
+                     {"at", options.address},
+                     {"bytes", options.bytes},
+                     {"p50_ns", report->p50_ns},
+                     {"p99_ns", report->p99_ns},
+                     {"p50_us", report->p50_ns / 1e3},
+                     {"p99_us", report->p99_ns / 1e3},
+                     {"calls_per_s", 1e9 / report->p50_ns},
+                     {"raw_p50_ns", report->control_p50_ns}}));
+  } else {
+    print(concat(options.op, " of ", options.bytes, " bytes in process: p50 ",
+                 format_fixed(report->p50_ns, 1), " ns, p99 ", format_fixed(report->p99_ns, 1),
+                 " ns; a function that does nothing: ", format_fixed(report->control_p50_ns, 1),
+                 " ns\n"));
+  }
+  return ExitStatus::success;
+}
+
+Json model_json(const ModelReport& report, const Options& options, int pairs) {
+  Json json = {{"model", options.model},
+               {"at", options.address},
+               {"pairs", pairs},
+               {"local_p50_ms", report.local_ms},
+               {"local_p99_ms", report.local_p99_ms}};
+  if (report.remote) {
+    json["remote_p50_ms"] = report.remote->remote_ms;
+    json["remote_p99_ms"] = report.remote->remote_p99_ms;
+    json["overhead_percent"] = report.remote->overhead_percent.median;
+    json["overhead_percent_low"] = report.remote->overhead_percent.low;
+    json["overhead_percent_high"] = report.remote->overhead_percent.high;
+  }
+  return json;
+}
+
+std::string percent_text(double percent) {
+  return (percent < 0 ? "-" : "+") + format_fixed(percent < 0 ? -percent : percent, 1) + " %";
+}
+
+std::string model_text(const ModelReport& report, const Options& options, int pairs) {
+  std::string text = concat(options.model, ": ", format_fixed(report.local_ms, 2), " ms local");
+  if (report.remote) {
+    const MedianRange& overhead = report.remote->overhead_percent;
+    text += concat(", ", format_fixed(report.remote->remote_ms, 2),
+                   " ms remote: ", percent_text(overhead.median), ", 95 % sure between ",
+                   percent_text(overhead.low), " and ", percent_text(overhead.high));
+  }
+  return concat(text, " (median of ", pairs, report.remote ? ", interleaved)\n" : ")\n");
+}
+
+ExitStatus bench_model(const Options& options) {
+  const int pairs = options.blocks.value_or(40);
+  const auto report = measure_model({options.address, options.model, options.shape, pairs});
+  if (!report) return vac::cli::report(kCommand, report.error());
+  print(options.json ? json_text(model_json(*report, options, pairs))
+                     : model_text(*report, options, pairs));
+  return ExitStatus::success;
+}
+
+ExitStatus run(const Options& options) {
+  // As the agent does: without it, the two sides would differ by their page faults alone.
+  keep_freed_memory();
+  if (!options.model.empty()) return bench_model(options);
+  return options.address == "local:" ? bench_local(options) : bench_agent(options);
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, ExitStatus& status) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      app, kCommand, "Measure calls, beside a control in the same run",
+      [options] { return run(*options); }, status);
+  command->add_option("--at", options->address, "An agent's address (default: in this process)")
+      ->type_name("ADDRESS");
+  CLI::Option* op =
+      command->add_option("--op", options->op, "The operation to call (default: noop)")
+          ->type_name("noop")
+          ->check(CLI::IsMember({"noop"}).description(""));
+  command->add_option("--model", options->model, "Compare a model's runs here and there")
+      ->type_name("FILE")
+      ->excludes(op);
+  command
+      ->add_option_function<std::string>(
+          "--bytes",
+          [options](const std::string& text) {
+            const Result<std::uint64_t> bytes = vac::parse_size(text);
+            if (!bytes) throw CLI::ValidationError("--bytes", bytes.error().text());
+            if (*bytes > kMostBytes) throw CLI::ValidationError("--bytes", "at most 1 GiB");
+            options->bytes = *bytes;
+          },
+          "Payload of a no-op: 64, 600KB, 1MiB (default: 64)")
+      ->type_name("N");
+  command->add_option("--shape", options->shape, "Of a model's input, where the model does not say")
+      ->type_name("A,B,...")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber.description(""));
+  command
+      ->add_option(
+          "--blocks", options->blocks,
+          "Pairs of blocks, each way of placing (default: 21); with --model of runs (default: 40)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100000).description(""));
+  command->add_option("--seconds", options->seconds, "Time to take, about (default: 4)")
+      ->type_name("S")
+      ->check(CLI::Range(0.01, 3600.0).description(""));
+  add_json_option(*command, options->json);
+}
+
+}  // namespace vac::cli

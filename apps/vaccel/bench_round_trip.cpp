@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench_round_trip.hpp"
+
+#include <unistd.h>
+#include <vac/vac.hpp>
+
+#include <fstream>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/text.hpp"
+#include "bench_affinity.hpp"
+#include "bench_block.hpp"
+#include "bench_control.hpp"
+#include "command.hpp"
+#include "doctor_probe.hpp"
+#include "transport/address.hpp"
+
+namespace vac::cli {
+namespace {
+
+constexpr std::size_t kMostCalls = 20000;
+
+/// The product: one no-op of a session.
+class NoopCall final : public Subject {
+ public:
+  NoopCall(const Session& session, std::size_t bytes) : session_(session.handle()), data_(bytes) {}
+
+  Status call() override {
+    const int code = vac_noop(session_, data_.data(), data_.size());
+    return code == VAC_OK ? Status{} : Status{last_error(code)};
+  }
+
+ private:
+  vac_session* session_;
+  std::vector<std::byte> data_;
+};
+
+/// Whose threads are to be moved: the agent, if it is one that we may move.
+Result<pid_t> agent_process(const transport::Address& address) {
+  VAC_TRY(const AgentProbe probe, AgentProbe::connect(address));
+  const std::optional<pid_t> process = probe.process();
+  if (!process) return Error{Errc::not_supported, "the system does not tell the agent's process"};
+  std::string name;
+  std::getline(std::ifstream(concat("/proc/", *process, "/comm")), name);
+  // With socket activation it is the service manager that listens; it must not be touched.
+  if (name != "vaccel-agent") {
+    return Error{Errc::not_supported, concat("process ", *process, " ('", name,
+                                             "'), which listens there, is not vaccel-agent")};
+  }
+  return *process;
+}
+
+/// Runs blocks of both kinds and keeps to one number of calls a block.
+class Comparer {
+ public:
+  Comparer(Subject& product, Subject& control, const RoundTripOptions& options, int placements)
+      : product_(product),
+        control_(control),
+        blocks_(options.blocks),
+        block_time_(options.seconds / (2.0 * options.blocks * placements)),
+        runner_(kMostCalls) {}
+
+  Result<Comparison> compare(std::string_view where) {
+    VAC_TRY(const std::size_t calls, calls_in(product_, block_time_, kMostCalls));
+    std::vector<Block> product;
+    std::vector<Block> control;
+    std::vector<double> ratios;
+    for (int i = -1; i < blocks_; ++i) {
+      show_progress(concat("bench: ", where, ", block ", i + 1, " of ", blocks_));
+      // Each is first as often as second.
+      const bool product_first = i % 2 == 0;
+      VAC_TRY(const Block one, runner_.run(product_first ? product_ : control_, calls));
+      VAC_TRY(const Block other, runner_.run(product_first ? control_ : product_, calls));
+      if (i < 0) continue;  // warms up
+      product.push_back(product_first ? one : other);
+      control.push_back(product_first ? other : one);
+      ratios.push_back(product.back().p50_us / control.back().p50_us);
+    }
+    show_progress("");
+    return Comparison{median_block(product), median_block(control), median(ratios)};
+  }
+
+ private:
+  Subject& product_;
+  Subject& control_;
+  const int blocks_;
+  const std::chrono::duration<double> block_time_;
+  BlockRunner runner_;
+};
+
+struct Sides {
+  pid_t agent, control;
+
+  Status place(int client_core, int server_core) const {
+    VAC_CHECK(pin_process(0, client_core));
+    VAC_CHECK(pin_process(control, server_core));
+    return pin_process(agent, server_core);
+  }
+};
+
+Result<RoundTripReport> compare_pinned(NoopCall& product, RawControl& control, const Cores& cores,
+                                       pid_t agent, const RoundTripOptions& options) {
+  VAC_TRY(const auto keeper, AffinityKeeper::start({::getpid(), agent}));
+  const Sides sides{agent, control.child()};
+  Comparer comparer(product, control, options, cores.second ? 2 : 1);
+  RoundTripReport report;
+  VAC_CHECK(sides.place(cores.first, cores.first));
+  VAC_TRY(report.same_core, comparer.compare("one core"));
+  if (!cores.second) {
+    report.note = "there is one core for both sides: two cores were not measured";
+    return report;
+  }
+  VAC_CHECK(sides.place(cores.first, *cores.second));
+  VAC_TRY(report.two_cores, comparer.compare("two cores"));
+  return report;
+}
+
+}  // namespace
+
+const Comparison& RoundTripReport::worst() const {
+  if (unpinned) return *unpinned;
+  if (!two_cores) return *same_core;
+  return two_cores->ratio_p50 > same_core->ratio_p50 ? *two_cores : *same_core;
+}
+
+Result<RoundTripReport> measure_round_trip(const RoundTripOptions& options) {
+  VAC_TRY(const transport::Address address, transport::parse_address(options.address));
+  if (address.scheme != "unix") {
+    return Error{Errc::not_supported, concat("there is no raw control for ", address.scheme,
+                                             "://: use a unix:// address")};
+  }
+  // The control forks, so it comes before everything that may start threads.
+  VAC_TRY(const std::unique_ptr<RawControl> control, RawControl::start(options.bytes));
+  VAC_TRY(const Session session, Session::open(options.address, {.name = "vaccel bench"}));
+  NoopCall product(session, options.bytes);
+  VAC_CHECK(product.call());
+
+  const Result<pid_t> agent = agent_process(address);
+  const Result<Cores> cores = agent ? choose_cores(*agent) : Result<Cores>(agent.error());
+  if (!cores) {
+    RoundTripReport report;
+    report.note = "cores were not chosen: " + cores.error().message();
+    VAC_TRY(report.unpinned, Comparer(product, *control, options, 1).compare("any core"));
+    return report;
+  }
+  return compare_pinned(product, *control, *cores, *agent, options);
+}
+
+}  // namespace vac::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a set of samples says.
+#pragma once
+
+#include <span>
+#include <vector>
+
+namespace vac::cli {
+
+/// The sample that `part` (0..1) of the samples do not exceed; 0 of no samples.
+double quantile(std::span<const double> samples, double part);
+
+inline double median(std::span<const double> samples) { return quantile(samples, 0.5); }
+
+/// A median and the range that holds the true one with a probability of 95 %, whatever the
+/// distribution (from the ranks of the sorted samples). Up to five samples the range is all of
+/// them.
+struct MedianRange {
+  double median = 0, low = 0, high = 0;
+};
+MedianRange median_range(std::span<const double> samples);
+
+/// One block of calls of one kind, run back to back.
+struct Block {
+  double p50_us = 0, p99_us = 0, calls_per_s = 0;
+};
+/// The medians over blocks of each of their figures.
+Block median_block(std::span<const Block> blocks);
+
+}  // namespace vac::cli

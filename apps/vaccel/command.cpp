@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "text_table.hpp"
+
+namespace vac::cli {
+namespace {
+
+void complain(std::string_view command, const std::string& text) {
+  const std::string line = "vaccel " + std::string(command) + ": " + printable(text) + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+}  // namespace
+
+ExitStatus report(std::string_view command, const Error& error) {
+  complain(command, error.message());
+  return ExitStatus::failed;
+}
+
+ExitStatus report_wrong_use(std::string_view command, std::string_view text) {
+  complain(command, std::string(text) + ": see vaccel " + std::string(command) + " --help");
+  return ExitStatus::wrong_use;
+}
+
+CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& doc,
+                      std::function<ExitStatus()> run, ExitStatus& status) {
+  CLI::App* command = app.add_subcommand(name, doc);
+  command->final_callback([run = std::move(run), &status] { status = run(); });
+  return command;
+}
+
+void add_at_option(CLI::App& command, std::string& address) {
+  command
+      .add_option("--at", address,
+                  "Where to run: local: or an agent, unix:///run/vaccel.sock (default: "
+                  "VAC_ADDRESS, else local:)")
+      ->type_name("ADDRESS");
+}
+
+void add_json_option(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "Print JSON");
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void show_progress(std::string_view text) {
+  static const bool kTerminal = ::isatty(STDERR_FILENO) == 1;
+  if (!kTerminal) return;
+  const std::string line = "\r\x1b[K" + std::string(text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace vac::cli

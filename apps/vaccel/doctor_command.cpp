@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "doctor_command.hpp"
+
+#include <vac/vac.hpp>
+
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/text.hpp"
+#include "doctor_plugins.hpp"
+#include "doctor_probe.hpp"
+#include "doctor_socket.hpp"
+#include "text_table.hpp"
+#include "transport/address.hpp"
+
+namespace vac::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kCommand = "doctor";
+constexpr int kPings = 101;
+
+struct Options {
+  std::string address;
+  bool json = false;
+};
+
+/// What the agent says of itself and of us; a member that it does not tell is left out of the text.
+void add_agent_and_tenant(const std::string& description, double ping_us, Findings& findings) {
+  const Json whole = Json::parse(description, nullptr, false);
+  const auto member = [&whole](const char* object, const char* key) {
+    const Json part = whole.is_object() ? whole.value(object, Json()) : Json();
+    return part.is_object() ? part.value(key, Json()) : Json();
+  };
+  const auto plain = [](const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  findings.good("agent",
+                concat("vaccel-agent ", plain(member("agent", "version")), ", protocol ",
+                       plain(member("agent", "protocol"))),
+                concat("ok, ", format_fixed(ping_us, 0), " us away"));
+  std::string limits;
+  if (const Json memory = member("limits", "memory"); memory.is_number_unsigned()) {
+    limits += format_bytes(memory.get<std::uint64_t>()) + " of memory";
+  }
+  if (const Json calls = member("limits", "calls_in_flight"); calls.is_number_unsigned()) {
+    limits += (limits.empty() ? "" : ", ") + calls.dump() + " calls in flight";
+  }
+  if (whole.is_object() && whole.contains("tenant")) {
+    findings.note("tenant", plain(whole["tenant"]), limits);
+  }
+}
+
+/// The agent's answers, by our own frames first and then through libvac.
+void examine_agent(const transport::Address& address, Findings& findings) {
+  Result<AgentProbe> probe = AgentProbe::connect(address);
+  if (!probe) return findings.broken("agent", probe.error());
+  const Result<wire::Hello> hello = probe->hello();
+  if (!hello) return findings.broken("handshake", hello.error());
+  const Result<double> ping = probe->ping_us(kPings);
+  if (!ping) return findings.broken("ping", ping.error());
+  const Result<Session> session = Session::open(address.text(), {.name = "vaccel doctor"});
+  if (!session) return findings.broken("session", session.error());
+  const Result<std::string> description = session->describe();
+  if (!description) return findings.broken("session", description.error());
+  add_agent_and_tenant(*description, *ping, findings);
+  list_plugins(*description, findings);
+}
+
+ExitStatus run(const Options& options) {
+  const Findings findings = examine(options.address);
+  print(options.json ? findings.json() : findings.table());
+  return findings.healthy() ? ExitStatus::success : ExitStatus::failed;
+}
+
+}  // namespace
+
+Findings examine(std::string address) {
+  Findings findings;
+  if (address.empty()) {
+    const char* from_environment = std::getenv("VAC_ADDRESS");
+    if (from_environment != nullptr) address = from_environment;
+  }
+  if (address.empty() || address == "local:") {
+    findings.good("address", "local:");
+    check_plugins(findings);
+    return findings;
+  }
+  const Result<transport::Address> parsed = transport::parse_address(address);
+  if (!parsed) {
+    findings.broken("address", parsed.error());
+    return findings;
+  }
+  findings.good("address", parsed->text());
+  if (parsed->scheme == "unix" && !check_socket(parsed->target, findings)) return findings;
+  examine_agent(*parsed, findings);
+  return findings;
+}
+
+void add_doctor_command(CLI::App& app, ExitStatus& status) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      app, kCommand, "Say whether an address works, and what to do where it does not",
+      [options] { return run(*options); }, status);
+  command
+      ->add_option(
+          "address", options->address,
+          "local: or an agent, unix:///run/vaccel.sock (default: VAC_ADDRESS, else local:)")
+      ->type_name("ADDRESS");
+  add_json_option(*command, options->json);
+}
+
+}  // namespace vac::cli

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "doctor_plugins.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vac/vac.hpp>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/errno_error.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+
+namespace vac::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+/// VAC_PLUGIN_PATH, then vac/ beside libvac.
+std::vector<fs::path> plugin_folders() {
+  std::vector<fs::path> folders;
+  if (const char* path = std::getenv("VAC_PLUGIN_PATH")) {
+    std::string_view rest = path;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(':'), rest.size());
+      if (end > 0) folders.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  Dl_info library{};
+  if (::dladdr(reinterpret_cast<const void*>(&vac_version), &library) != 0) {
+    folders.push_back((fs::path(library.dli_fname).parent_path() / "vac").lexically_normal());
+  }
+  return folders;
+}
+
+/// "1.13.1 (cpu, cuda)": the framework's version and devices where the plugin tells them, else its
+/// own version.
+std::string version_text(const Json& plugin) {
+  const auto text = [](const Json& object, const char* key) {
+    const auto member = object.find(key);
+    return member != object.end() && member->is_string() ? member->get<std::string>() : "";
+  };
+  std::string version = text(plugin, "version");
+  std::string devices;
+  if (const auto about = plugin.find("describe"); about != plugin.end() && about->is_object()) {
+    if (const std::string own = text(*about, "framework_version"); !own.empty()) version = own;
+    if (const auto list = about->find("devices"); list != about->end() && list->is_array()) {
+      for (const Json& device : *list) {
+        if (device.is_string())
+          devices += (devices.empty() ? "" : ", ") + device.get<std::string>();
+      }
+    }
+  }
+  return version + (devices.empty() ? "" : " (" + devices + ")");
+}
+
+struct Answer {
+  bool loaded = false;
+  std::string text;  // its description, or why it did not load
+};
+
+/// What a process that does nothing else says after loading the plugin.
+Answer load_here(const std::string& name) {
+  ::setenv("VAC_PLUGINS", name.c_str(), 1);
+  const Result<Session> session = Session::open("local:", {.name = "vaccel doctor"});
+  if (!session) return {false, session.error().message()};
+  const Result<std::string> description = session->describe();
+  if (!description) return {false, description.error().message()};
+  return {true, *description};
+}
+
+/// The child's end: one byte for success, then the text. Nothing of this process is torn down: the
+/// framework's threads go with it.
+[[noreturn]] void answer(int pipe, const std::string& name) {
+  const Answer found = load_here(name);
+  const std::string message = (found.loaded ? "+" : "-") + found.text;
+  std::string_view rest = message;
+  while (!rest.empty()) {
+    const ssize_t written = ::write(pipe, rest.data(), rest.size());
+    if (written <= 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+  ::_exit(0);
+}
+
+std::string read_all(int pipe) {
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const ssize_t got = ::read(pipe, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+Answer load_elsewhere(const std::string& name) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return {false, errno_error(errno, "cannot make a pipe").text()};
+  const Fd read_end(ends[0]);
+  Fd write_end(ends[1]);
+  const pid_t child = ::fork();
+  if (child < 0) return {false, errno_error(errno, "cannot start a process").text()};
+  if (child == 0) answer(write_end.get(), name);
+  write_end.reset();
+  const std::string message = read_all(read_end.get());
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status)) {
+    return {false, concat("crashes while it loads: ", ::strsignal(WTERMSIG(status)))};
+  }
+  if (message.empty()) return {false, "ends the process while it loads"};
+  return {message.front() == '+', message.substr(1)};
+}
+
+}  // namespace
+
+std::vector<std::string> plugin_names(const std::vector<fs::path>& folders) {
+  std::set<std::string> names;
+  for (const fs::path& folder : folders) {
+    std::error_code failure;
+    fs::directory_iterator entry(folder, failure);
+    for (; !failure && entry != fs::directory_iterator(); entry.increment(failure)) {
+      if (entry->path().extension() == ".so") names.insert(entry->path().stem());
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+void list_plugins(const std::string& description, Findings& findings) {
+  const Json whole = Json::parse(description, nullptr, false);
+  const auto plugins = whole.is_object() ? whole.find("plugins") : whole.end();
+  if (plugins == whole.end() || !plugins->is_array() || plugins->empty()) {
+    findings.broken("plugins", "none",
+                    "choose some: vaccel-agent --plugin NAME, or VAC_PLUGINS=NAME for local:");
+    return;
+  }
+  for (const Json& plugin : *plugins) {
+    if (!plugin.is_object()) continue;
+    const auto name = plugin.find("name");
+    findings.good("plugins",
+                  (name != plugin.end() && name->is_string() ? name->get<std::string>() : "?") +
+                      " " + version_text(plugin));
+  }
+}
+
+void check_plugins(Findings& findings) {
+  const std::vector<fs::path> folders = plugin_folders();
+  std::string searched;
+  for (const fs::path& folder : folders)
+    searched += (searched.empty() ? "" : ", ") + folder.string();
+  findings.note("folders", searched);
+  const std::vector<std::string> names = plugin_names(folders);
+  if (names.empty())
+    findings.broken("plugins", "none installed", "install a plugin of vAccel there");
+  for (const std::string& name : names) {
+    if (name == "remote") continue;  // serves every other address, chosen or not
+    const Answer found = load_elsewhere(name);
+    found.loaded ? list_plugins(found.text, findings)
+                 : findings.broken("plugins", name + ": " + found.text, "broken");
+  }
+}
+
+}  // namespace vac::cli

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program `vaccel`: one command each, over the public interface of libvac.
+#include <vac/vac.hpp>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "bench_command.hpp"
+#include "command.hpp"
+#include "doctor_command.hpp"
+#include "list_command.hpp"
+#include "run_command.hpp"
+
+namespace {
+
+using vac::cli::ExitStatus;
+
+/// Reads the command line and does what it says.
+int run(int argc, char** argv) {
+  CLI::App app{"vAccel: accelerator calls, local or through an agent", "vaccel"};
+  app.set_version_flag("--version", std::string("vaccel ") + vac_version());
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error&) { return std::string(); });
+  ExitStatus status = ExitStatus::success;
+  vac::cli::add_run_command(app, status);
+  vac::cli::add_list_command(app, status);
+  vac::cli::add_doctor_command(app, status);
+  vac::cli::add_bench_command(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    return app.exit(help_or_version);
+  } catch (const CLI::ParseError& error) {
+    const auto commands = app.get_subcommands();
+    const std::string name = commands.empty() ? "" : " " + commands.front()->get_name();
+    std::fprintf(stderr, "vaccel%s: %s: see vaccel%s --help\n", name.c_str(), error.what(),
+                 name.c_str());
+    return static_cast<int>(ExitStatus::wrong_use);
+  }
+  return static_cast<int>(status);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    int status = run(argc, argv);
+    if (std::fflush(stdout) != 0 && status == 0) {
+      std::fputs("vaccel: cannot write the output: is the disk full, or the reader gone?\n",
+                 stderr);
+      status = static_cast<int>(ExitStatus::failed);
+    }
+    return status;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "vaccel: %s\n", error.what());
+    return static_cast<int>(ExitStatus::failed);
+  }
+}
