@@ -53,6 +53,13 @@ const char* const kDictionaryJson = R"({"name":"dictionary","framework":"torch",
 "inputs":[{"name":"a","type":"f32","shape":[-1]},{"name":"b","type":"f32","shape":[-1]}],
 "outputs":[{"name":"product","type":"f32","shape":[-1]},{"name":"sum","type":"f32","shape":[-1]}]})";
 
+// Photos by their mean colour.
+const char* const kMeanColourJson = R"({"name":"mean-colour","framework":"torch",
+"inputs":[{"name":"image","type":"f32","shape":[-1,3,8,8]}],
+"outputs":[{"name":"logits","type":"f32","shape":[-1,3],"activation":"softmax"}],
+"image":{"layout":"NCHW","channels":"RGB","size":[8,8],"mean":[128,128,128],"scale":[16,16,16]},
+"labels":["red","green","blue"]})";
+
 const TestModel kModels[] = {
     // y = 2 x + 1, with and without a description.
     {"scale_add.pt", kScaleAdd, kScaleAddJson},
@@ -66,6 +73,19 @@ const TestModel kModels[] = {
      "    a, b = inputs[\"a\"], inputs[\"b\"]\n"
      "    return {\"product\": a * b, \"sum\": a + b}\n",
      kDictionaryJson},
+    {"mean_colour.pt",
+     "def forward(self, image):\n"
+     "    return image.mean([2, 3])\n",
+     kMeanColourJson},
+    // Does not end. Says that it runs, often enough to get through the buffer of a log.
+    {"endless.pt",
+     "def forward(self, x):\n"
+     "    for i in range(1000):\n"
+     "        print(\"endless.pt runs\")\n"
+     "    while bool(x.sum() < 1e30):\n"
+     "        x = x * 1.0\n"
+     "    return x\n",
+     kMeanColourJson},
     identity("f32", at::kFloat),
     identity("f64", at::kDouble),
     identity("i32", at::kInt),

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every operation with random arguments, answered by the noop plugin in this process and behind a
+// real agent: the results are equal. noop's outputs are a function of everything that a call
+// carries, so that nothing can be lost unnoticed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/runtime.hpp"
+#include "support/agent_process.hpp"
+#include "support/random_call.hpp"
+#include "support/test_paths.hpp"
+
+namespace vac {
+namespace {
+
+constexpr int kCallsAnOperation = 200;
+
+/// Keeps what the plugin makes in memory of its own.
+class KeptOutputs final : public OutputSink {
+ public:
+  void* output(vac_call&, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
+               std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept override {
+    Kept& kept = kept_[{arg, child}];
+    kept.type = type;
+    kept.dims.assign(dims, dims + rank);
+    kept.data.assign(bytes + 1, std::byte{0});  // never empty: data() must not be null
+    kept.bytes = bytes;
+    return kept.data.data();
+  }
+  struct Kept {
+    std::uint8_t type = VAC_NONE;
+    std::vector<std::int64_t> dims;
+    std::vector<std::byte> data;
+    std::uint64_t bytes = 0;
+  };
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Kept> kept_;
+};
+
+std::string hex(const void* data, std::uint64_t bytes) {
+  std::string text;
+  for (std::uint64_t i = 0; i < bytes; ++i) {
+    char digits[3];
+    std::snprintf(digits, sizeof digits, "%02x", static_cast<const unsigned char*>(data)[i]);
+    text += digits;
+  }
+  return text;
+}
+
+/// All outputs of a call that is done, as text.
+std::string outputs_of(const vac_call& call, const KeptOutputs& sink) {
+  std::string text;
+  std::uint32_t arg = 0;
+  for (std::uint32_t i = 0; i < call.arg_count; ++i) {
+    const vac_arg& record = call.args[i];
+    const bool out = (record.dir & VAC_OUT) != 0 && record.form != VAC_ABSENT;
+    const bool kept = sink.kept_.contains({arg, 0});
+    if (out && record.form == VAC_SCALAR)
+      text += " scalar " + hex(&record.value, sizeof record.value);
+    if (out && record.form == VAC_ARRAY && !kept) {
+      text += " array " + hex(reinterpret_cast<const void*>(record.value), record.bytes);
+    }
+    if (record.form == VAC_LIST && record.count != VAC_ANY_COUNT) {
+      for (std::uint32_t child = 1; child <= record.count; ++child) {
+        const vac_arg& leaf = call.args[i + child];
+        if (leaf.dir != VAC_INOUT) continue;
+        text += leaf.form == VAC_SCALAR
+                    ? " leaf " + hex(&leaf.value, sizeof leaf.value)
+                    : " leaf " + hex(reinterpret_cast<const void*>(leaf.value), leaf.bytes);
+      }
+      i += record.count;
+    }
+    ++arg;
+  }
+  for (const auto& [key, kept] : sink.kept_) {
+    text += " kept " + std::to_string(key.first) + "." + std::to_string(key.second) + " type " +
+            std::to_string(kept.type) + " dims";
+    for (const std::int64_t dim : kept.dims) text += " " + std::to_string(dim);
+    text += " data " + hex(kept.data.data(), kept.bytes);
+  }
+  return text;
+}
+
+std::unique_ptr<Runtime> noop_runtime() {
+  RuntimeOptions options;
+  options.plugins = {test::plugin("noop").string()};
+  options.only_these = true;
+  options.search_path = {test::plugin("noop").parent_path().string()};
+  return std::make_unique<Runtime>(options);
+}
+
+/// The outcome of a call in a session, as text.
+std::string outcome(Session& session, const Op& op, std::uint64_t seed) {
+  test::Random random(seed);
+  test::BuiltCall built = test::random_call(op, random);
+  vac_call call = built.call();
+  std::vector<std::unique_ptr<Resource>> owned;
+  std::vector<Resource*> resources;
+  std::vector<std::byte> content(random.below(100));
+  random.fill(content);
+  for (const vac_arg& record : built.records()) {
+    if (record.type != VAC_RESOURCE) continue;
+    if (record.form == VAC_ABSENT) {
+      resources.push_back(nullptr);
+      continue;
+    }
+    owned.push_back(
+        session.add_resource(ResourceData::from_bytes(content, R"({"threads":1})").value()));
+    resources.push_back(owned.back().get());
+  }
+  KeptOutputs sink;
+  CallContext context;
+  context.sink = &sink;
+  context.resources = resources;
+  const int code = session.dispatch(call, context);
+  if (code != VAC_OK) return std::string(error_name(code)) + " " + context.message;
+  return outputs_of(call, sink);
+}
+
+class Everywhere : public testing::TestWithParam<std::uint32_t> {
+ protected:
+  static void SetUpTestSuite() {
+    runtime = noop_runtime();
+    agent = std::make_unique<test::AgentProcess>(std::vector<std::string>{"--plugin", "noop"});
+    SessionOptions options;
+    local = runtime->open_session(options).value();
+    options.address = agent->address();
+    remote = runtime->open_session(options).value();
+  }
+  static void TearDownTestSuite() {
+    local.reset();
+    remote.reset();
+    agent.reset();
+    runtime.reset();
+  }
+  static std::unique_ptr<Runtime> runtime;
+  static std::unique_ptr<test::AgentProcess> agent;
+  static std::unique_ptr<Session> local, remote;
+};
+std::unique_ptr<Runtime> Everywhere::runtime;
+std::unique_ptr<test::AgentProcess> Everywhere::agent;
+std::unique_ptr<Session> Everywhere::local, Everywhere::remote;
+
+std::vector<std::uint32_t> public_operations() {
+  std::vector<std::uint32_t> ids;
+  for (const Op& op : all_ops()) {
+    if (!op.control()) ids.push_back(op.id);
+  }
+  return ids;
+}
+
+INSTANTIATE_TEST_SUITE_P(Operation, Everywhere, testing::ValuesIn(public_operations()),
+                         [](const auto& info) { return std::string(find_op(info.param)->name); });
+
+TEST_P(Everywhere, AnswersTheSameInProcessAndThroughAnAgent) {
+  const Op& op = *find_op(GetParam());
+  for (std::uint64_t seed = 0; seed < kCallsAnOperation; ++seed) {
+    const std::string here = outcome(*local, op, seed);
+    const std::string there = outcome(*remote, op, seed);
+    ASSERT_EQ(here, there) << op.name << ", seed " << seed;
+    ASSERT_THAT(here, testing::Not(testing::StartsWith("VAC_"))) << op.name << ", seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace vac

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program `vaccel` as a user meets it, where no framework is needed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "support/agent_process.hpp"
+#include "support/picture_files.hpp"
+#include "support/shell.hpp"
+#include "support/temp_directory.hpp"
+#include "support/test_paths.hpp"
+
+namespace vac {
+namespace {
+
+using nlohmann::json;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+test::ShellResult vaccel(const std::string& arguments) {
+  return test::shell(test::program("vaccel").string() + " " + arguments);
+}
+
+/// What a command that must succeed prints as JSON.
+json json_of(const std::string& arguments) {
+  const test::ShellResult result = vaccel(arguments + " --json");
+  EXPECT_EQ(result.status, 0) << result.output;
+  return json::parse(result.output, nullptr, false);
+}
+
+/// A refusal is one line that begins with the command's name.
+void expect_refusal(const test::ShellResult& result, int status, const std::string& command,
+                    const std::string& part) {
+  EXPECT_EQ(result.status, status) << result.output;
+  EXPECT_THAT(result.output, StartsWith("vaccel" + (command.empty() ? "" : " " + command) + ": "));
+  EXPECT_THAT(result.output, HasSubstr(part));
+  EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+}
+
+std::string write_file(const std::filesystem::path& path, std::vector<std::byte> bytes,
+                       std::size_t size = SIZE_MAX) {
+  bytes.resize(std::min(size, bytes.size()));
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  return path.string();
+}
+
+TEST(Cli, TellsItsVersionAndItsHelp) {
+  const test::ShellResult version = vaccel("--version");
+  EXPECT_EQ(version.status, 0);
+  EXPECT_THAT(version.output, StartsWith("vaccel 0."));
+  for (const char* command : {"", "run", "list", "doctor", "bench"}) {
+    const test::ShellResult help = vaccel(std::string(command) + " --help");
+    EXPECT_EQ(help.status, 0) << command;
+    EXPECT_THAT(help.output, HasSubstr("Usage: vaccel")) << command;
+  }
+}
+
+TEST(Cli, SaysWhatIsWrongWithAWrongUse) {
+  expect_refusal(vaccel(""), 2, "", "vaccel --help");
+  expect_refusal(vaccel("frobnicate"), 2, "", "frobnicate");
+  expect_refusal(vaccel("run x.png"), 2, "run", "--model");
+  expect_refusal(vaccel("run --model m.pt"), 2, "run", "photos");
+  expect_refusal(vaccel("run x.png --model m.pt --top 0"), 2, "run", "--top");
+  expect_refusal(vaccel("run x.png --model m.pt --size big"), 2, "run", "'big'");
+  expect_refusal(vaccel("run x.png --model m.pt --scale 0"), 2, "run", "'0'");
+  expect_refusal(vaccel("run x.png --model m.pt --layout HWC"), 2, "run", "NCHW or NHWC");
+  expect_refusal(vaccel("list nonsense"), 2, "list", "nonsense");
+  expect_refusal(vaccel("list models --at local:"), 2, "list", "--at ADDRESS");
+  expect_refusal(vaccel("bench --bytes many"), 2, "bench", "many");
+}
+
+TEST(Cli, RefusesBadPhotosBeforeItLoadsAnything) {
+  const test::TempDirectory folder;
+  const auto pixels = test::pattern_pixels(40, 30);
+  const auto png = test::encode_png(40, 30, 3, pixels);
+  const auto jpeg = test::encode_jpeg(40, 30, 3, pixels, 90);
+  std::ofstream(folder / "text.png") << "no picture";
+  struct Case {
+    std::string photo, text;
+  };
+  for (const Case& bad : {
+           Case{(folder / "missing.png").string(), "missing.png': No such file"},
+           Case{folder.path().string(), "Is a directory"},
+           Case{(folder / "text.png").string(), "neither PNG nor JPEG"},
+           Case{write_file(folder / "cut.png", png, png.size() / 2), "is cut off"},
+           Case{write_file(folder / "cut.jpg", jpeg, jpeg.size() / 2), "is cut off"},
+           Case{write_file(folder / "empty.jpg", {}), "is empty"},
+       }) {
+    expect_refusal(vaccel("run " + bad.photo + " --model /nonexistent.pt"), 1, "run", bad.text);
+  }
+}
+
+TEST(Cli, SaysThatNoAgentIsThere) {
+  const test::TempDirectory folder;
+  const std::string photo =
+      write_file(folder / "p.png", test::encode_png(2, 2, 3, test::pattern_pixels(2, 2)));
+  const std::string address = "unix://" + (folder / "none.sock").string();
+  const std::string remedy = "start one with: vaccel-agent --listen " + address;
+  for (const std::string command : {"run " + photo + " --model x.pt --at ",
+                                    std::string("list --at "), std::string("bench --at ")}) {
+    expect_refusal(vaccel(command + address), 1, command.substr(0, command.find(' ')), remedy);
+  }
+  const test::ShellResult doctor = vaccel("doctor " + address);
+  EXPECT_EQ(doctor.status, 1);
+  EXPECT_THAT(doctor.output, HasSubstr("vaccel-agent --listen " + address));
+}
+
+TEST(Cli, ListsWhatAnAgentServes) {
+  const test::TempDirectory models;
+  std::ofstream(models / "a.pt") << "x";
+  test::AgentProcess agent({"--plugin", "noop", "--models", models.path().string()});
+  const std::string at = " --at " + agent.address();
+  const json plugins = json_of("list" + at);
+  ASSERT_EQ(plugins["plugins"].size(), 1U) << plugins;
+  EXPECT_EQ(plugins["plugins"][0]["name"], "noop");
+  EXPECT_THAT(vaccel("list ops" + at).output, HasSubstr("model_run "));
+  EXPECT_THAT(vaccel("list models" + at).output, HasSubstr("a"));
+  EXPECT_EQ(vaccel("list sessions" + at).output, "1 session\n");
+}
+
+TEST(Cli, FindsAnAgentHealthy) {
+  test::AgentProcess agent({"--plugin", "noop"});
+  const test::ShellResult text = vaccel("doctor " + agent.address());
+  EXPECT_EQ(text.status, 0) << text.output;
+  EXPECT_THAT(text.output, HasSubstr("us away"));
+  EXPECT_THAT(text.output, HasSubstr("noop"));
+  const json findings = json_of("doctor " + agent.address());
+  EXPECT_EQ(findings["ok"], true);
+}
+
+TEST(Cli, FindsPluginsThatDoNotLoad) {
+  const test::TempDirectory folder;
+  std::ofstream(folder / "rotten.so") << "this is no library";
+  const test::ShellResult result = test::shell("VAC_PLUGIN_PATH=" + folder.path().string() + " " +
+                                               test::program("vaccel").string() + " doctor");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.output, HasSubstr("rotten: "));
+  EXPECT_THAT(result.output, HasSubstr("noop "));
+}
+
+TEST(Cli, MeasuresInProcess) {
+  const json figures = json_of("bench --seconds 0.05");
+  EXPECT_EQ(figures["op"], "noop");
+  EXPECT_EQ(figures["at"], "local:");
+  EXPECT_EQ(figures["bytes"], 64);
+  EXPECT_GT(figures["p50_ns"], 0);
+  EXPECT_GE(figures["p99_ns"], figures["p50_ns"]);
+  EXPECT_GT(figures["p50_us"], 0);
+}
+
+TEST(Cli, MeasuresAnAgentBesideTheControlAndLeavesItAsItWas) {
+  test::AgentProcess agent({"--plugin", "noop"});
+  cpu_set_t before;
+  ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof before, &before), 0);
+  for (const char* bytes : {"0", "1KB", "600KB", "5MiB"}) {
+    const json figures =
+        json_of("bench --at " + agent.address() + " --blocks 3 --seconds 0.1 --bytes " + bytes);
+    for (const char* key : {"p50_us", "p99_us", "calls_per_s", "raw_p50_us", "raw_p99_us",
+                            "ratio_p50", "ratio_p50_same_core"}) {
+      EXPECT_GT(figures[key], 0) << key << " of " << figures;
+    }
+    const json& two_cores = figures["ratio_p50_two_cores"];
+    EXPECT_EQ(two_cores.is_null(), CPU_COUNT(&before) == 1);
+    if (!two_cores.is_null()) {
+      EXPECT_EQ(figures["ratio_p50"], std::max(two_cores, figures["ratio_p50_same_core"]));
+    }
+    EXPECT_EQ(figures["blocks"], 3);
+  }
+  cpu_set_t after;
+  ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof after, &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+  EXPECT_EQ(agent.stop(), 0);
+}
+
+}  // namespace
+}  // namespace vac
