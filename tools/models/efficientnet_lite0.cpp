@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "efficientnet_lite0.hpp"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <string>
 

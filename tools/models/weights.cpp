@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights.hpp"
 
-#include <ATen/Functions.h>
-
 #include <cstdint>
 #include <fstream>
 #include <sstream>

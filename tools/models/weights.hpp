@@ -2,7 +2,7 @@
 // Reads the file that read_weights.py writes; its format is told there.
 #pragma once
 
-#include <ATen/core/Tensor.h>
+#include <torch/types.h>
 
 #include <map>
 #include <string>

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/call_run.hpp"
+
+#include <string>
+#include <utility>
+
+#include "agent/clock.hpp"
+#include "agent/connection.hpp"
+#include "agent/control.hpp"
+#include "agent/path_scrubber.hpp"
+#include "base/text.hpp"
+#include "call/check.hpp"
+
+namespace vac::agent {
+namespace {
+
+constexpr std::uint32_t kResource = signature_word(VAC_RESOURCE, VAC_SCALAR, VAC_IN);
+
+bool in_place(const vac_arg& record) {
+  return record.dir == VAC_INOUT && (record.form == VAC_ARRAY || record.form == VAC_TENSOR);
+}
+
+Status find_resources(Connection& connection, CallTask& task) {
+  std::size_t count = 0;
+  std::size_t position = 0;
+  for (const OpArgument& argument : task.op->args) {
+    const vac_arg& record = task.call.args[position];
+    position += record.form == VAC_LIST && record.count != VAC_ANY_COUNT ? 1 + record.count : 1;
+    if (argument.signature != kResource) continue;
+    Resource*& place = task.resources[count++];
+    place = nullptr;
+    if (record.form == VAC_ABSENT) continue;
+    VAC_TRY(std::shared_ptr<HeldResource> held, connection.resources().get(record.value));
+    VAC_TRY(place, held->get());
+    task.held.push_back(std::move(held));
+  }
+  task.context.resources = {task.resources.data(), count};
+  return {};
+}
+
+/// A result may be shorter than the memory it was given, never longer.
+Status check_in_place(const CallTask& task) {
+  std::size_t next = 0;
+  for (std::uint32_t i = 0; i < task.call.arg_count; ++i) {
+    if (!in_place(task.call.args[i])) continue;
+    if (task.call.args[i].bytes > task.capacities[next++]) {
+      return Error{Errc::failed, concat(task.op->name, ": the plugin says to have written more than "
+                                                       "there was room for")};
+    }
+  }
+  return {};
+}
+
+int run(Connection& connection, CallTask& task) {
+  if (task.op->control()) return run_control(connection, task);
+  return connection.session().dispatch(task.call, task.context);
+}
+
+}  // namespace
+
+Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
+                 std::span<std::byte> frame) {
+  VAC_CHECK(wire::decode_call(*task.op, frame, task.call));
+  VAC_CHECK(find_resources(connection, task));
+  if (header.detail != 0) {
+    task.call.deadline_ns = task.received_ns + std::int64_t{header.detail} * 1000;
+  }
+  task.call.flags = VAC_CALL_MAY_BLOCK;
+  task.outputs.begin(connection.tenant().memory());
+  task.context.sink = &task.outputs;
+  for (std::uint32_t i = 0; i < task.call.arg_count; ++i) {
+    if (in_place(task.call.args[i])) task.capacities.push_back(task.call.args[i].bytes);
+  }
+  return {};
+}
+
+void run_call(Connection& connection, CallTask& task, std::int64_t started_ns) {
+  if (task.context.cancelled.load(std::memory_order_relaxed)) {
+    return fail_call(connection, task, VAC_ECANCELED,
+                     concat(task.op->name, ": cancelled before it was started"));
+  }
+  if (task.call.deadline_ns != 0 && task.call.deadline_ns <= started_ns) {
+    return fail_call(connection, task, VAC_ETIMEDOUT,
+                     concat(task.op->name, ": its time was over before it could be started"));
+  }
+  const int code = run(connection, task);
+  if (code != VAC_OK) return fail_call(connection, task, code, task.context.message);
+
+  const std::int64_t done_ns = now_ns();
+  vac_call& call = task.call;
+  call.queue_us = to_us(started_ns - task.received_ns);
+  if (call.plugin_us == 0) call.plugin_us = to_us(done_ns - started_ns);
+  Status encoded = check_in_place(task);
+  if (encoded) {
+    encoded = task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
+                                      to_us(done_ns - task.received_ns),
+                                      connection.largest_frame());
+  }
+  if (!encoded) fail_call(connection, task, encoded.error().value(), encoded.error().text());
+}
+
+void fail_call(const Connection& connection, CallTask& task, int code, std::string_view text) {
+  // A plugin's number that is no code of ours must not look like success or like "still running".
+  if (code <= VAC_OK || code == VAC_EINPROGRESS) code = VAC_EIO;
+  task.reply.encode_failure(task.request, code, task.context.detail,
+                            connection.services().scrubber.clean(
+                                std::string(text.empty() ? error_text(code) : text)));
+}
+
+}  // namespace vac::agent

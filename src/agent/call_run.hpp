@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoding, running and answering one call: the same for one that runs where it was read and one that
+// was queued.
+#pragma once
+
+#include <vac/result.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "agent/call_task.hpp"
+#include "wire/frame.hpp"
+
+namespace vac::agent {
+
+/// Makes task.call from the frame, which stays in place until the reply has been sent, and finds its
+/// resources. task.op, request and received_ns are set.
+Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
+                 std::span<std::byte> frame);
+
+/// Runs a bound call to its end and makes task.reply. `started_ns`: when it got its thread.
+void run_call(Connection& connection, CallTask& task, std::int64_t started_ns);
+
+/// Makes task.reply a failure.
+void fail_call(const Connection& connection, CallTask& task, int code, std::string_view text);
+
+}  // namespace vac::agent

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/call_task.hpp"
+
+#include <utility>
+
+#include "agent/connection.hpp"
+
+namespace vac::agent {
+
+void CallTask::reset() noexcept {
+  outputs.clear();
+  frame.reset();
+  held.clear();
+  capacities.clear();
+  resources.fill(nullptr);
+  context.sink = nullptr;
+  context.resources = {};
+  context.cancelled.store(false, std::memory_order_relaxed);
+  context.detail = 0;
+  context.message.clear();
+  context.done.store(0);
+  context.code = 0;
+  call = {};
+  request = 0;
+  op = nullptr;
+  // Last: the account of the blocks above is kept alive by the connection.
+  connection.reset();
+}
+
+void ReturnTask::operator()(CallTask* task) const noexcept { pool->give_back(task); }
+
+TaskPtr TaskPool::get() {
+  std::unique_ptr<CallTask> task;
+  {
+    const MutexLock lock(mutex_);
+    if (!free_.empty()) {
+      task = std::move(free_.back());
+      free_.pop_back();
+      ++in_use_;
+    }
+  }
+  if (task == nullptr) {
+    task = std::make_unique<CallTask>(slabs_);
+    const MutexLock lock(mutex_);
+    free_.reserve(in_use_ + 1);  // so that giving back cannot fail
+    ++in_use_;
+  }
+  return {task.release(), ReturnTask{this}};
+}
+
+void TaskPool::give_back(CallTask* task) noexcept {
+  task->reset();
+  const MutexLock lock(mutex_);
+  free_.emplace_back(task);
+  if (--in_use_ == 0) changed_.notify_all();
+}
+
+std::size_t TaskPool::in_use() const {
+  const MutexLock lock(mutex_);
+  return in_use_;
+}
+
+bool TaskPool::wait_until_none(std::chrono::steady_clock::time_point deadline) {
+  const MutexLock lock(mutex_);
+  while (in_use_ != 0) {
+    if (!changed_.wait_until(mutex_, deadline)) return in_use_ == 0;
+  }
+  return true;
+}
+
+void TaskPool::trim() {
+  std::vector<std::unique_ptr<CallTask>> gone;
+  const MutexLock lock(mutex_);
+  std::swap(gone, free_);
+  free_.reserve(in_use_);
+}
+
+}  // namespace vac::agent

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// One call inside the agent, from its frame to the last byte of its reply.
+#pragma once
+
+#include <vac/plugin.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "agent/block.hpp"
+#include "agent/reply_buffer.hpp"
+#include "base/mutex.hpp"
+#include "call/op_table.hpp"
+#include "core/call_context.hpp"
+#include "wire/codec.hpp"
+
+namespace vac::agent {
+
+class Connection;
+class HeldResource;
+class TaskPool;
+
+/// Most resource arguments of an operation: an operation has at most 16 arguments.
+inline constexpr std::size_t kMostResources = 16;
+
+/// All memory of one call. Has one owner at a time: the reading thread, the queue, the thread that runs
+/// it, or the connection's pending output. `context.cancelled` alone may be set by others, which find the
+/// task in the connection's table under its lock.
+struct CallTask {
+  explicit CallTask(SlabPool& pool) : outputs(pool) {}
+  CallTask(const CallTask&) = delete;
+  CallTask& operator=(const CallTask&) = delete;
+
+  /// Ready for another call; keeps the memory that is worth keeping.
+  void reset() noexcept;
+
+  // Released in reverse order: blocks and resources before the connection that they belong to.
+  // Shared with the connection's slot and other calls of it; null for a call that its reader runs at once.
+  std::shared_ptr<Connection> connection;
+  const Op* op = nullptr;
+  std::uint64_t request = 0;
+  std::int64_t received_ns = 0;  ///< CLOCK_MONOTONIC, when its frame was read
+  vac_call call{};
+  CallContext context;
+  std::array<Resource*, kMostResources> resources{};
+  // Shared with the connection's table, from which a client may drop a resource under a running call.
+  std::vector<std::shared_ptr<HeldResource>> held;
+  std::vector<std::uint64_t> capacities;  ///< of inout arrays and tensors, in order
+  Block frame;  ///< what `call` points into, unless that is the staging buffer of the reading thread
+  ReplyBuffer outputs;
+  wire::FrameEncoder reply;
+};
+
+/// Gives a task back to its pool.
+struct ReturnTask {
+  TaskPool* pool = nullptr;
+  void operator()(CallTask* task) const noexcept;
+};
+using TaskPtr = std::unique_ptr<CallTask, ReturnTask>;
+
+/// Keeps tasks that are done for the next calls. Thread-safe.
+class TaskPool {
+ public:
+  explicit TaskPool(SlabPool& slabs) : slabs_(slabs) {}
+  TaskPool(const TaskPool&) = delete;
+  TaskPool& operator=(const TaskPool&) = delete;
+
+  TaskPtr get() VAC_EXCLUDES(mutex_);
+  /// Tasks that somebody owns: calls that are not answered yet.
+  std::size_t in_use() const VAC_EXCLUDES(mutex_);
+  /// Waits until there is none, at most until the deadline.
+  bool wait_until_none(std::chrono::steady_clock::time_point deadline) VAC_EXCLUDES(mutex_);
+  /// Frees the tasks that wait for work.
+  void trim() VAC_EXCLUDES(mutex_);
+
+ private:
+  friend struct ReturnTask;
+  void give_back(CallTask* task) noexcept VAC_EXCLUDES(mutex_);
+
+  SlabPool& slabs_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::unique_ptr<CallTask>> free_ VAC_GUARDED_BY(mutex_);
+  std::size_t in_use_ VAC_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace vac::agent

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/control.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string_view>
+#include <utility>
+
+#include "agent/connection.hpp"
+#include "agent/info.hpp"
+#include "agent/model_repository.hpp"
+#include "agent/upload.hpp"
+#include "base/text.hpp"
+
+namespace vac::agent {
+namespace {
+
+/// The arguments of a call that bind_call has accepted. Control operations have no lists, so that an
+/// argument's index is its record's.
+class Arguments {
+ public:
+  explicit Arguments(CallTask& task) : task_(task) {}
+
+  std::uint64_t scalar(std::uint32_t index) const { return record(index).value; }
+  std::span<const std::byte> bytes(std::uint32_t index) const {
+    const vac_arg& argument = record(index);
+    // In memory `value` is a pointer.
+    const auto* const data = reinterpret_cast<const std::byte*>(argument.value);
+    return {data, static_cast<std::size_t>(argument.bytes)};
+  }
+  std::string_view text(std::uint32_t index) const {
+    const std::span<const std::byte> data = bytes(index);
+    return {reinterpret_cast<const char*>(data.data()), data.size()};
+  }
+
+  void put(std::uint32_t index, std::uint64_t value) { record(index).value = value; }
+  Status put(std::uint32_t index, std::span<const std::byte> data) {
+    void* const place =
+        task_.outputs.output(task_.call, index, 0, data.size(), record(index).type, 0, nullptr);
+    if (place == nullptr) return Error{Errc::no_memory};
+    if (!data.empty()) std::memcpy(place, data.data(), data.size());
+    return {};
+  }
+  Status put(std::uint32_t index, std::string_view text) {
+    return put(index, std::as_bytes(std::span(text)));
+  }
+
+ private:
+  vac_arg& record(std::uint32_t index) const { return task_.call.args[index]; }
+
+  CallTask& task_;
+};
+
+using Handler = Status (*)(Connection&, Arguments&);
+
+Status ping(Connection& /*connection*/, Arguments& /*arguments*/) { return {}; }
+
+Status resource_add(Connection& connection, Arguments& arguments) {
+  VAC_TRY(std::unique_ptr<Upload> upload,
+          Upload::begin(connection.services().store, connection.tenant().folder(),
+                        arguments.text(0), std::string(arguments.text(1))));
+  const std::vector<std::uint32_t> missing = upload->missing();
+  VAC_CHECK(arguments.put(3, std::as_bytes(std::span(missing))));
+  auto held = std::make_shared<HeldResource>(connection.session(), std::move(upload));
+  // What is wrong with the options must be said now, not by the first call.
+  if (missing.empty()) {
+    VAC_CHECK(held->get());
+  }
+  VAC_TRY(const std::uint64_t id, connection.resources().add(std::move(held)));
+  arguments.put(2, id);
+  return {};
+}
+
+Status resource_open(Connection& connection, Arguments& arguments) {
+  VAC_TRY(std::shared_ptr<const ResourceData> data,
+          connection.services().models.open(arguments.text(0), arguments.text(1)));
+  VAC_CHECK(arguments.put(3, data->digest()));
+  VAC_TRY(const std::uint64_t id, connection.resources().add(std::make_shared<HeldResource>(
+                                      connection.session(), std::move(data))));
+  arguments.put(2, id);
+  return {};
+}
+
+Status resource_data(Connection& connection, Arguments& arguments) {
+  VAC_TRY(std::shared_ptr<HeldResource> held, connection.resources().get(arguments.scalar(0)));
+  if (held->upload() == nullptr) {
+    return Error{Errc::invalid, concat("resource ", arguments.scalar(0), " takes no data: it was "
+                                       "opened by name")};
+  }
+  return held->upload()->write(static_cast<std::uint32_t>(arguments.scalar(1)),
+                               arguments.scalar(2), arguments.bytes(3));
+}
+
+Status resource_drop(Connection& connection, Arguments& arguments) {
+  return connection.resources().drop(arguments.scalar(0));
+}
+
+Status info(Connection& connection, Arguments& arguments) {
+  return arguments.put(0, describe_agent(connection));
+}
+
+struct Control {
+  std::string_view name;
+  Handler handler;
+  bool quick;
+};
+
+constexpr std::array<Control, 6> kControls{{
+    {"ping", ping, true},
+    {"resource_add", resource_add, false},
+    {"resource_open", resource_open, false},
+    {"resource_data", resource_data, false},
+    {"resource_drop", resource_drop, true},
+    {"info", info, false},
+}};
+
+const Control* find_control(const Op& op) noexcept {
+  const auto found = std::ranges::find(kControls, std::string_view(op.name), &Control::name);
+  return found == kControls.end() ? nullptr : &*found;
+}
+
+int fail(CallTask& task, const Error& error) {
+  task.context.message = error.text();
+  return error.value();
+}
+
+}  // namespace
+
+bool control_is_quick(const Op& op) noexcept {
+  const Control* const control = find_control(op);
+  return control != nullptr && control->quick;
+}
+
+int run_control(Connection& connection, CallTask& task) noexcept {
+  try {
+    const Control* const control = find_control(*task.op);
+    if (control == nullptr) {
+      return fail(task, Error{Errc::not_supported,
+                              concat(task.op->name, ": this agent does not offer it")});
+    }
+    Arguments arguments(task);
+    Status done = control->handler(connection, arguments);
+    return done ? VAC_OK : fail(task, done.error());
+  } catch (const std::bad_alloc&) {
+    return VAC_ENOMEM;
+  } catch (const std::exception& exception) {
+    task.context.message.assign(exception.what());
+    return VAC_EIO;
+  }
+}
+
+}  // namespace vac::agent

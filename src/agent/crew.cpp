@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/crew.hpp"
+
+#include <system_error>
+#include <utility>
+
+#include "agent/connection.hpp"
+#include "base/log.hpp"
+
+namespace vac::agent {
+
+Crew::~Crew() {
+  stop();
+  join();
+}
+
+void Crew::set_limit(std::uint32_t op, std::uint32_t calls) {
+  const MutexLock lock(mutex_);
+  queue_.set_limit(op, calls);
+}
+
+Status Crew::start(Duties& duties) {
+  const MutexLock lock(mutex_);
+  duties_ = &duties;
+  if (!assign(Role::watch)) return Error{Errc::again, "cannot start a thread"};
+  watchers_.fetch_add(1);
+  return {};
+}
+
+/// Gives a parked or new thread the role. False: all are busy, and will look for roles when they are done.
+bool Crew::assign(Role role) {
+  if (!parked_.empty()) {
+    Member& member = *parked_.back();
+    parked_.pop_back();
+    member.role = role;
+    member.changed.notify_one();
+    return true;
+  }
+  if (members_.size() >= std::size_t{size_.executors} + size_.readers + 1) return false;
+  members_.push_back(std::make_unique<Member>(slabs_));
+  Member& member = *members_.back();
+  member.role = role;
+  try {
+    member.thread = std::thread([this, &member] { run(member); });
+  } catch (const std::system_error& failure) {
+    log_error("cannot start a thread: ", failure.what());
+    members_.pop_back();
+    return false;
+  }
+  return true;
+}
+
+void Crew::assign_execution() {
+  if (running_ < size_.executors && queue_.runnable() && assign(Role::execute)) ++running_;
+}
+
+void Crew::leave_watch(Worker& worker) {
+  if (!std::exchange(worker.watching, false)) return;
+  if (watchers_.fetch_sub(1) > 1) return;
+  const MutexLock lock(mutex_);
+  if (watchers_.load() == 0 && !stopping_ && assign(Role::watch)) watchers_.fetch_add(1);
+}
+
+bool Crew::begin_reading() noexcept {
+  unsigned readers = readers_.load(std::memory_order_relaxed);
+  do {
+    if (readers >= size_.readers) return false;
+  } while (!readers_.compare_exchange_weak(readers, readers + 1, std::memory_order_acq_rel));
+  return true;
+}
+
+bool Crew::begin_call(std::uint32_t op) {
+  const MutexLock lock(mutex_);
+  if (running_ >= size_.executors || !queue_.try_begin(op)) return false;
+  ++running_;
+  return true;
+}
+
+void Crew::end_call(std::uint32_t op) {
+  const MutexLock lock(mutex_);
+  queue_.end(op);
+  --running_;
+  // This thread may go back to its connection: another one serves what waited for the place.
+  assign_execution();
+}
+
+void Crew::queue(std::vector<TaskPtr>& tasks) {
+  const MutexLock lock(mutex_);
+  for (TaskPtr& task : tasks) {
+    queue_.push(std::move(task));
+    assign_execution();
+  }
+  tasks.clear();
+}
+
+TaskPtr Crew::remove(const Connection& connection, std::uint64_t request) {
+  const MutexLock lock(mutex_);
+  return queue_.remove(connection, request);
+}
+
+std::vector<TaskPtr> Crew::remove_all(const Connection& connection) {
+  const MutexLock lock(mutex_);
+  return queue_.remove_all(connection);
+}
+
+Crew::Role Crew::next_role(Member& member) {
+  const MutexLock lock(mutex_);
+  if (stopping_) return Role::exit;
+  if (watchers_.load() == 0) {
+    watchers_.fetch_add(1);
+    return Role::watch;
+  }
+  if (running_ < size_.executors && queue_.runnable()) {
+    ++running_;
+    return Role::execute;
+  }
+  member.role = Role::parked;
+  parked_.push_back(&member);
+  while (member.role == Role::parked) member.changed.wait(mutex_);
+  return member.role;  // counted by the one who gave it
+}
+
+void Crew::run(Member& member) {
+  Role role;
+  {
+    const MutexLock lock(mutex_);
+    role = member.role;
+  }
+  for (; role != Role::exit; role = next_role(member)) {
+    if (role == Role::watch) {
+      member.worker.watching = true;
+      duties_->watch(member.worker);
+    } else {
+      execute(member);
+    }
+  }
+}
+
+void Crew::execute(Member& member) {
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    TaskPtr task = queue_.take();
+    if (task == nullptr) break;
+    const std::uint32_t op = task->op->id;
+    lock.unlock();
+    duties_->execute(member.worker, std::move(task));
+    lock.lock();
+    queue_.end(op);
+    // A thread that is done looks after the watch before it takes another call.
+    if (watchers_.load() == 0) break;
+  }
+  --running_;
+  assign_execution();
+}
+
+void Crew::stop() {
+  const MutexLock lock(mutex_);
+  stopping_.store(true, std::memory_order_release);
+  for (Member* member : parked_) {
+    member->role = Role::exit;
+    member->changed.notify_one();
+  }
+  parked_.clear();
+}
+
+void Crew::join() {
+  for (std::size_t i = 0;; ++i) {
+    std::thread* thread = nullptr;
+    {
+      const MutexLock lock(mutex_);
+      if (i >= members_.size()) return;
+      thread = &members_[i]->thread;
+    }
+    if (thread->joinable()) thread->join();
+  }
+}
+
+std::size_t Crew::thread_count() const {
+  const MutexLock lock(mutex_);
+  return members_.size();
+}
+
+std::uint64_t Crew::activity() const {
+  const MutexLock lock(mutex_);
+  std::uint64_t sum = 0;
+  for (const auto& member : members_) {
+    sum += member->worker.activity.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+}  // namespace vac::agent

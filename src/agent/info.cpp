@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/info.hpp"
+
+#include "agent/connection.hpp"
+#include "agent/connection_table.hpp"
+#include "agent/model_repository.hpp"
+#include "base/json_text.hpp"
+#include "core/runtime.hpp"
+
+namespace vac::agent {
+
+std::string describe_agent(const Connection& connection) {
+  const Services& services = connection.services();
+  JsonWriter json;
+  json.begin_object();
+  json.key("agent").begin_object();
+  json.key("version").string(kVersion).key("protocol").number(wire::kVersion).end_object();
+  json.key("tenant").string(connection.tenant().title());
+  json.key("limits").begin_object();
+  json.key("memory").number(connection.tenant().memory().limit());
+  json.key("frame").number(connection.largest_frame());
+  json.key("calls_in_flight").number(connection.calls_allowed()).end_object();
+  json.key("models").begin_array();
+  for (const std::string& name : services.models.names()) json.string(name);
+  json.end_array();
+  json.key("sessions").number(services.connections.size());
+  json.end_object();
+  std::string text = json.take();
+  const std::string runtime = services.runtime.describe_json();
+  // Both are objects that are not empty: their members become one object's.
+  text.back() = ',';
+  return text.append(runtime, 1);
+}
+
+}  // namespace vac::agent

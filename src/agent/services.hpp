@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What connections use of the agent they belong to.
+#pragma once
+
+#include "agent/config.hpp"
+
+namespace vac {
+class Runtime;
+class SlabPool;
+}  // namespace vac
+
+namespace vac::agent {
+
+class ConnectionTable;
+class Crew;
+class Housekeeping;
+class ModelRepository;
+class PathScrubber;
+class Poller;
+class ResourceStore;
+class TaskPool;
+class TenantTable;
+
+/// References to parts of one Agent, all of which outlive its connections and threads.
+struct Services {
+  const AgentConfig& config;
+  Runtime& runtime;
+  SlabPool& slabs;
+  TaskPool& tasks;
+  Poller& poller;
+  Crew& crew;
+  ConnectionTable& connections;
+  TenantTable& tenants;
+  ResourceStore& store;
+  const ModelRepository& models;
+  const PathScrubber& scrubber;
+  Housekeeping& housekeeping;
+};
+
+}  // namespace vac::agent

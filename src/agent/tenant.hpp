@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// On whose behalf a connection acts.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "agent/memory_account.hpp"
+#include "base/mutex.hpp"
+
+namespace vac::agent {
+
+/// One tenant: a listener and a credential. Its ids, uploads and loaded models are no other's. Thread-safe.
+class Tenant {
+ public:
+  Tenant(std::string key, std::string title, std::string folder, std::uint64_t memory_limit)
+      : key_(std::move(key)), title_(std::move(title)), folder_(std::move(folder)),
+        memory_(memory_limit) {}
+
+  /// Unique in this agent; plugins keep loaded models by it.
+  const std::string& key() const noexcept { return key_; }
+  /// What people call it: "uid 1000".
+  const std::string& title() const noexcept { return title_; }
+  /// Where the store keeps its uploads.
+  const std::string& folder() const noexcept { return folder_; }
+  /// Requests and results in transit.
+  MemoryAccount& memory() noexcept { return memory_; }
+
+ private:
+  const std::string key_, title_, folder_;
+  MemoryAccount memory_;
+};
+
+/// All tenants seen since the start. They are few and are kept. Thread-safe.
+class TenantTable {
+ public:
+  explicit TenantTable(std::uint64_t memory_limit) : memory_limit_(memory_limit) {}
+
+  /// The tenant of a listener's address and a credential such as "uid 1000", made at the first use. Lives
+  /// as long as the table.
+  Tenant& get(const std::string& address, const std::string& credential) VAC_EXCLUDES(mutex_);
+
+ private:
+  const std::uint64_t memory_limit_;
+  Mutex mutex_;
+  std::map<std::string, std::unique_ptr<Tenant>> tenants_ VAC_GUARDED_BY(mutex_);
+};
+
+}  // namespace vac::agent
