@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "agent/agent.hpp"
-#include "core/runtime.hpp"
 #include "support/temp_directory.hpp"
 #include "support/test_paths.hpp"
 
@@ -29,26 +28,23 @@ class ExtraOperation : public testing::TestWithParam<bool> {
     ::setenv("VAC_PLUGINS", "extra", 1);
     std::string address = "local:";
     if (GetParam()) {
-      RuntimeOptions options;
-      options.plugins = {extra_folder() + "/extra.so"};
-      options.only_these = true;
-      runtime_ = std::make_unique<Runtime>(options);
-      ASSERT_TRUE(runtime_->load_plugins());
       agent::AgentConfig config;
       address = "unix://" + (folder_.path() / "agent.sock").string();
       config.listeners.push_back({address, {}, {}, {}});
       config.cache.directory = (folder_.path() / "cache").string();
-      agent_ = agent::Agent::start(config, *runtime_).value();
+      config.plugins = {extra_folder() + "/extra.so"};
+      agent_ = agent::Agent::start(config).value();
     }
     ASSERT_EQ(vac_session_open(address.c_str(), nullptr, &session_), VAC_OK) << vac_error_message();
   }
   void TearDown() override {
     vac_session_close(session_);
-    if (agent_ != nullptr) EXPECT_TRUE(agent_->stop(std::chrono::seconds(5)));
+    if (agent_ != nullptr) {
+      EXPECT_TRUE(agent_->stop(std::chrono::seconds(5)));
+    }
   }
 
   test::TempDirectory folder_;
-  std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<agent::Agent> agent_;
   vac_session* session_ = nullptr;
 };
