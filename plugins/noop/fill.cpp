@@ -36,7 +36,7 @@ Pattern pattern_of(std::uint8_t type) noexcept {
 }
 
 template <class Word>
-void each_word(void* data, std::size_t bytes, Word&& word_of) noexcept {
+void each_word(void* data, std::size_t bytes, const Word& word_of) noexcept {
   auto* to = static_cast<unsigned char*>(data);
   while (bytes != 0) {
     const std::size_t size = std::min(bytes, sizeof(std::uint64_t));

@@ -187,7 +187,7 @@ bool Connection::try_leave(Place& place, Departure& departure) {
 void Connection::wait_for_signal(Place& place) {
   Patience& patience = place.patience;
   if (patience.grace_over()) {
-    channel_->shutdown();
+    give_up("the agent stopped in the middle of a reply");
     (void)place.signal.wait(std::nullopt);
     return;
   }
@@ -225,6 +225,31 @@ Place* Connection::pass_lead(Place* from) {
     places_changed_.wake_one();
   }
   return nullptr;
+}
+
+/// Breaks the channel, which the leader then finds out.
+void Connection::give_up(const char* because) {
+  {
+    const MutexLock lock(mutex_);
+    given_up_because_ = because;
+  }
+  channel_->shutdown();
+}
+
+void Connection::end_of_stream() {
+  const char* because = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    because = given_up_because_;
+  }
+  if (because != nullptr) {
+    end({Errc::remote_io, concat("connection to ", address_, " was given up, because ", because),
+         "look at the agent's log, and open the session again"});
+  } else {
+    end({Errc::remote_io,
+         concat("connection to ", address_, " was lost (the agent ended or was killed)"),
+         "look at the agent's log, and open the session again when it runs"});
+  }
 }
 
 /// The leader has found the end: every call in flight fails, and every later one.

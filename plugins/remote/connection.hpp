@@ -96,6 +96,8 @@ class Connection {
   Status take_result(const Place& place) VAC_REQUIRES(mutex_);
   void free_place(Place& place) VAC_REQUIRES(mutex_);
   Place* pass_lead(Place* from) VAC_REQUIRES(mutex_);
+  void give_up(const char* because) VAC_EXCLUDES(mutex_);
+  void end_of_stream() VAC_EXCLUDES(mutex_);
   void end(End why) VAC_EXCLUDES(mutex_);
   Error end_error(const Op& op, std::string_view when) const VAC_REQUIRES(mutex_);
   Error stop_error(const Op& op, Patience::Stop stop) const;
@@ -145,6 +147,7 @@ class Connection {
   bool writer_blocked_ VAC_GUARDED_BY(mutex_) = false;  // who has the turn waits and does not lead
   std::uint32_t place_waiters_ VAC_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint64_t> cancels_ VAC_GUARDED_BY(mutex_);  // requests, to be sent in a next turn
+  const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);
   FutexWord places_changed_;  // counts what may interest who waits for a place
 

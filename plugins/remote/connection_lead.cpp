@@ -59,10 +59,8 @@ bool Connection::must_stay(const Place* own, const Patience& patience) {
     if (!own->receiving) return false;
   }
   if (!patience.grace_over()) return true;
-  end({Errc::remote_io,
-       concat("connection to ", address_, " was closed, because the agent stopped in the middle of "
-                                          "a reply"),
-       "look at the agent's log, and open the session again"});
+  give_up("the agent stopped in the middle of a reply");
+  end_of_stream();
   return false;
 }
 
@@ -98,9 +96,7 @@ std::ptrdiff_t Connection::receive_some(Wait wait) {
   if (received > 0) {
     reader_.received(static_cast<std::size_t>(received));
   } else if (received != -EAGAIN && received != -EINTR) {
-    end({Errc::remote_io,
-         concat("connection to ", address_, " was lost (the agent ended or was killed)"),
-         "look at the agent's log, and open the session again when it runs"});
+    end_of_stream();
   }
   return received;
 }

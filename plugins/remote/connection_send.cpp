@@ -187,7 +187,7 @@ Connection::Push Connection::push(std::span<iovec> frame, Place& place) {
     } else if (patience.over() && !started) {
       return Push::withdrawn;
     } else if (patience.grace_over()) {
-      channel_->shutdown();
+      give_up("the agent took no more data in the middle of a call");
       return Push::broken;
     } else if (!wait_until_writable(place)) {
       return Push::broken;

@@ -33,7 +33,7 @@ using std::chrono::steady_clock;
 
 constexpr unsigned kReaders = 4;
 constexpr unsigned kLeastExecutors = 8;
-constexpr std::chrono::milliseconds kFlushPause{2};
+constexpr std::chrono::milliseconds kDrainPause{2};
 
 unsigned executors_of(const AgentConfig& config) {
   if (config.executors != 0) return config.executors;
@@ -178,21 +178,24 @@ Agent::~Agent() {
 
 bool Agent::stop(std::chrono::milliseconds patience) {
   Parts& parts = *parts_;
-  if (std::exchange(parts.stopped, true)) return parts.tasks.in_use() == 0;
+  if (std::exchange(parts.stopped, true)) return parts.crew.idle();
   const steady_clock::time_point deadline = steady_clock::now() + patience;
   parts.watch.drain();
   parts.watch.close_listeners();
-  const bool finished = parts.tasks.wait_until_none(deadline);
-  const auto pending = [](const auto& connection) { return connection->output_pending(); };
-  while (std::ranges::any_of(parts.connections.all(), pending) && steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kFlushPause);
-  }
+  const auto busy = [&] {
+    return !parts.crew.idle() ||
+           std::ranges::any_of(parts.connections.all(), [](const auto& connection) {
+             return connection->calls_pending() || connection->output_pending();
+           });
+  };
+  while (busy() && steady_clock::now() < deadline) std::this_thread::sleep_for(kDrainPause);
+
   for (const auto& connection : parts.connections.all()) {
     connection->say_goodbye(VAC_OK, "the agent is stopping");
   }
   parts.crew.stop();
   parts.poller->wake();
-  return finished;
+  return parts.crew.idle();
 }
 
 }  // namespace vac::agent

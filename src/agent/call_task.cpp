@@ -52,20 +52,7 @@ void TaskPool::give_back(CallTask* task) noexcept {
   task->reset();
   const MutexLock lock(mutex_);
   free_.emplace_back(task);
-  if (--in_use_ == 0) changed_.notify_all();
-}
-
-std::size_t TaskPool::in_use() const {
-  const MutexLock lock(mutex_);
-  return in_use_;
-}
-
-bool TaskPool::wait_until_none(std::chrono::steady_clock::time_point deadline) {
-  const MutexLock lock(mutex_);
-  while (in_use_ != 0) {
-    if (!changed_.wait_until(mutex_, deadline)) return in_use_ == 0;
-  }
-  return true;
+  --in_use_;
 }
 
 void TaskPool::trim() {

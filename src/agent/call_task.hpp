@@ -68,10 +68,6 @@ class TaskPool {
   TaskPool& operator=(const TaskPool&) = delete;
 
   TaskPtr get() VAC_EXCLUDES(mutex_);
-  /// Tasks that somebody owns: calls that are not answered yet.
-  std::size_t in_use() const VAC_EXCLUDES(mutex_);
-  /// Waits until there is none, at most until the deadline.
-  bool wait_until_none(std::chrono::steady_clock::time_point deadline) VAC_EXCLUDES(mutex_);
   /// Frees the tasks that wait for work.
   void trim() VAC_EXCLUDES(mutex_);
 
@@ -80,8 +76,7 @@ class TaskPool {
   void give_back(CallTask* task) noexcept VAC_EXCLUDES(mutex_);
 
   SlabPool& slabs_;
-  mutable Mutex mutex_;
-  CondVar changed_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<CallTask>> free_ VAC_GUARDED_BY(mutex_);
   std::size_t in_use_ VAC_GUARDED_BY(mutex_) = 0;
 };

@@ -91,6 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// What time has brought: a client that does not say hello, or does not take what it asked for.
   void check_time(std::int64_t now_ns);
   bool output_pending() const { return writer_.pending(); }
+  bool calls_pending() const { return calls_.size() != 0; }
   bool greeted() const noexcept { return greeted_.load(std::memory_order_acquire); }
 
   Services& services() const noexcept { return services_; }

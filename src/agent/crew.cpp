@@ -175,6 +175,11 @@ void Crew::join() {
   }
 }
 
+bool Crew::idle() const {
+  const MutexLock lock(mutex_);
+  return running_ == 0 && queue_.size() == 0;
+}
+
 std::size_t Crew::thread_count() const {
   const MutexLock lock(mutex_);
   return members_.size();

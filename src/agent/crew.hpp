@@ -74,6 +74,8 @@ class Crew {
   void join() VAC_EXCLUDES(mutex_);
   bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
 
+  /// Whether no call runs and none waits.
+  bool idle() const VAC_EXCLUDES(mutex_);
   std::size_t thread_count() const VAC_EXCLUDES(mutex_);
   /// A number that changes whenever some connection has sent something.
   std::uint64_t activity() const VAC_EXCLUDES(mutex_);

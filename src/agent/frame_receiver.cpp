@@ -24,6 +24,10 @@ bool follows(const FrameHeader& header) {
   return (header.flags & wire::kFlagPayloadFollows) != 0;
 }
 
+bool gathers(const wire::FrameEncoder& reply) {
+  return !reply.payload_follows() && reply.frame_size() <= kGatheredReplies;
+}
+
 /// Header, records, meta and payload, wherever the payload comes.
 std::uint64_t whole_bytes(const FrameHeader& header) {
   return wire::head_bytes(header) + header.payload_bytes;
@@ -164,7 +168,7 @@ Status FrameReceiver::on_call(const FrameHeader& header, std::span<std::byte> fr
   VAC_CHECK(number_call(header));
   const Op* const op = admit(header);
   if (op == nullptr) return {};
-  if (runs_here(*op, header)) {
+  if (!follows(header) && runs_here(*op)) {
     run_here(*op, header, frame);
     return {};
   }
@@ -218,9 +222,9 @@ void FrameReceiver::on_cancel(std::uint64_t request) {
   }
 }
 
-bool FrameReceiver::runs_here(const Op& op, const FrameHeader& header) const {
+bool FrameReceiver::runs_here(const Op& op) const {
   const bool quick = op.control() ? control_is_quick(op) : connection_.session().quick(op.id);
-  return quick && !follows(header) && !connection_.writer_.backlogged();
+  return quick && !connection_.writer_.backlogged();
 }
 
 void FrameReceiver::run_here(const Op& op, const FrameHeader& header, std::span<std::byte> frame) {
@@ -243,6 +247,12 @@ void FrameReceiver::start(TaskPtr task) {
   if (Status bound = bind_call(connection_, *task, header, frame); !bound) {
     return answer(task->request, bound.error());
   }
+  if (runs_here(*task->op)) {
+    run_call(connection_, *task, received_ns_);
+    if (gathers(task->reply)) return add_reply(task->reply);
+    connection_.send_replies(worker_);
+    return connection_.finish(std::move(task));
+  }
   connection_.calls_.add(*task);
   worker_.calls.push_back(std::move(task));
 }
@@ -260,11 +270,11 @@ void FrameReceiver::answer(std::uint64_t request, const Error& why) {
 /// Small replies are gathered; what is in the way of that leaves at once, copied where it must wait.
 void FrameReceiver::add_reply(wire::FrameEncoder& reply) {
   std::vector<std::byte>& replies = worker_.replies;
-  const std::uint64_t size = reply.payload_follows() ? UINT64_MAX : reply.frame_size();
-  if (size > kGatheredReplies || replies.size() + size > kGatheredReplies) {
+  const bool gathered = gathers(reply);
+  if (!gathered || replies.size() + reply.frame_size() > kGatheredReplies) {
     connection_.send_replies(worker_);
   }
-  if (size <= kGatheredReplies) {
+  if (gathered) {
     for (const iovec& part : reply.frame()) {
       const auto* const bytes = static_cast<const std::byte*>(part.iov_base);
       replies.insert(replies.end(), bytes, bytes + part.iov_len);

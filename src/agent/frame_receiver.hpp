@@ -14,8 +14,9 @@
 
 namespace vac::agent {
 
-/// One receive's worth of frames of one connection, by its owner: quick calls are run where they lie,
-/// their replies go to worker.replies; other calls go to worker.calls, in memory of their own.
+/// One receive's worth of frames of one connection, by its owner: quick calls are run at once, where they
+/// lie if they lie there whole, and their replies go to worker.replies; other calls go to worker.calls, in
+/// memory of their own.
 class FrameReceiver final : public FrameHandler {
  public:
   FrameReceiver(Connection& connection, Worker& worker, std::int64_t received_ns) noexcept
@@ -38,9 +39,9 @@ class FrameReceiver final : public FrameHandler {
   Result<std::span<std::byte>> begin_call(const wire::FrameHeader& header);
   Result<std::span<std::byte>> begin_data(const wire::FrameHeader& header);
 
-  bool runs_here(const Op& op, const wire::FrameHeader& header) const;
+  bool runs_here(const Op& op) const;
   void run_here(const Op& op, const wire::FrameHeader& header, std::span<std::byte> frame);
-  /// Decodes a call whose frame is complete and leaves it to be run.
+  /// Decodes a call whose frame is complete, and runs it or leaves it to be run.
   void start(TaskPtr task);
   /// Answers a call whose payload may still come.
   void refuse(const wire::FrameHeader& header, const Error& why);

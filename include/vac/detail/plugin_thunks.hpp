@@ -114,7 +114,7 @@ inline int report(const vac_host& host, vac_call* call, const Error& error) noex
 /// goes through it.
 template <class Body>
 [[gnu::always_inline]] inline int guarded(const vac_host& host, vac_call* call,
-                                          Body&& body) noexcept {
+                                          const Body& body) noexcept {
   try {
     return body();
   } catch (const std::bad_alloc&) {
@@ -274,7 +274,7 @@ struct Table {
       if (!text) return report(*self.host, nullptr, text.error());
       const std::size_t capacity = std::exchange(*bytes, text->size());
       if (text->size() > capacity) return VAC_ENOSPC;
-      std::memcpy(json, text->data(), text->size());
+      std::copy(text->begin(), text->end(), json);  // without a NUL: its size tells its end
       return VAC_OK;
     });
   }
