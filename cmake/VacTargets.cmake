@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The few kinds of target this project has. Each takes the sources of the calling folder: every *.cpp is part of the
-# target, every *_test.cpp part of the target's own test program.
+# target, every *_test.cpp and *_fixture.cpp part of the target's own test program.
 
 # vac_headers: include/ and src/, as every part of the tree sees them.
 add_library(vac_headers INTERFACE)
@@ -14,8 +14,8 @@ target_include_directories(vac_public_headers INTERFACE "${PROJECT_SOURCE_DIR}/i
 function(vac_split_sources directory product_variable test_variable)
   file(GLOB sources CONFIGURE_DEPENDS "${directory}/*.cpp" "${directory}/*.c")
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
-  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(test|fixture)\\.cpp$")
+  list(FILTER tests INCLUDE REGEX "_(test|fixture)\\.cpp$")
   set(${product_variable} ${sources} PARENT_SCOPE)
   set(${test_variable} ${tests} PARENT_SCOPE)
 endfunction()

@@ -74,8 +74,9 @@ Status read_plugins(const toml::table* plugins, const std::string& file, AgentCo
     // What asks for more protection than there is must not be taken for granted.
     if (const toml::node* isolation = settings->get("isolation")) {
       return config_error(file, isolation->source(),
-                          "[plugin." + name + "] isolation is not offered by this version: plugins "
-                          "run in the agent's own process");
+                          "[plugin." + name +
+                              "] isolation is not offered by this version: plugins "
+                              "run in the agent's own process");
     }
     std::uint32_t slots = 0;
     TableReader host(settings, "[plugin." + name + "]", file);
@@ -129,8 +130,8 @@ Result<AgentConfig> read_config_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf())) {
-    return Error{Errc::not_found, "cannot read the configuration '" + path +
-                                      "': " + std::strerror(errno)};
+    return Error{Errc::not_found,
+                 "cannot read the configuration '" + path + "': " + std::strerror(errno)};
   }
   return parse_config(text.str(), path);
 }

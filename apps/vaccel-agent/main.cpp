@@ -29,7 +29,8 @@ ExitStatus failed(const vac::Error& error) {
   return ExitStatus::failed;
 }
 
-/// The signals that end the agent. Blocked before any thread is started, so that main alone gets them.
+/// The signals that end the agent. Blocked before any thread is started, so that main alone gets
+/// them.
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -65,7 +66,8 @@ ExitStatus serve(vac::agent::AgentConfig config, int ready_fd) {
   wait_for(signals);
   vac::agent::notify_service_manager("STOPPING=1");
   if (!(*agent)->stop(kDrain)) {
-    std::fputs("vaccel-agent: a plugin still runs a call after 5 s and is left to its fate\n", stderr);
+    std::fputs("vaccel-agent: a plugin still runs a call after 5 s and is left to its fate\n",
+               stderr);
     std::_Exit(static_cast<int>(ExitStatus::failed));
   }
   return ExitStatus::success;

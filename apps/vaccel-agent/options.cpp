@@ -14,16 +14,19 @@ namespace vac::agent {
 namespace {
 
 constexpr const char* kFooter =
-    "Without --listen and [[listen]] the agent listens on unix://$XDG_RUNTIME_DIR/vaccel.sock, for\n"
+    "Without --listen and [[listen]] the agent listens on unix://$XDG_RUNTIME_DIR/vaccel.sock, "
+    "for\n"
     "root unix:///run/vaccel.sock, and serves its own user alone. docs/agent.md tells the rest.";
 
 void describe(CLI::App& app, Options& options) {
-  app.add_option("--listen", options.listen, "Address to listen on, such as unix:///run/vaccel.sock")
+  app.add_option("--listen", options.listen,
+                 "Address to listen on, such as unix:///run/vaccel.sock")
       ->type_name("ADDRESS")
       ->allow_extra_args(false);
-  app.add_option("--plugin", options.plugins,
-                 "Plugin to load, in order of choice; several with commas. Without it VAC_PLUGINS, or "
-                 "all that are installed")
+  app.add_option(
+         "--plugin", options.plugins,
+         "Plugin to load, in order of choice; several with commas. Without it VAC_PLUGINS, or "
+         "all that are installed")
       ->type_name("NAME")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -25,16 +25,17 @@ struct Options {
 /// How the program ends: 0, 1 (it failed), 2 (wrong use).
 enum class ExitStatus : int { success = 0, failed = 1, wrong_use = 2 };
 
-/// The options, or how to end at once: after --help or --version, or after having said on stderr what is
-/// wrong.
+/// The options, or how to end at once: after --help or --version, or after having said on stderr
+/// what is wrong.
 struct ParsedOptions {
   std::optional<Options> options;
   ExitStatus status = ExitStatus::success;
 };
 ParsedOptions parse_options(int argc, const char* const* argv);
 
-/// The file, if one is named, with what the command line says in place of what the file says: addresses
-/// replace those of [[listen]] (what the file says of such an address holds), a models folder [models], plugins the installed ones.
+/// The file, if one is named, with what the command line says in place of what the file says:
+/// addresses replace those of [[listen]] (what the file says of such an address holds), a models
+/// folder [models], plugins the installed ones.
 Result<AgentConfig> make_config(const Options& options);
 
 }  // namespace vac::agent

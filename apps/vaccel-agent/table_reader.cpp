@@ -141,10 +141,11 @@ Status TableReader::finish() {
     if (std::ranges::count(known_, key.str()) != 0) continue;
     const std::string near = nearest_name(key.str(), known_);
     std::string known;
-    for (const std::string_view name : known_) known += (known.empty() ? "" : ", ") + std::string(name);
-    fail_at(key.source(), "unknown key " + quoted(key.str()) + " in " + title_ +
-                              (near.empty() ? ": known are " + known
-                                            : ", did you mean " + quoted(near) + "?"));
+    for (const std::string_view name : known_)
+      known += (known.empty() ? "" : ", ") + std::string(name);
+    fail_at(key.source(),
+            "unknown key " + quoted(key.str()) + " in " + title_ +
+                (near.empty() ? ": known are " + known : ", did you mean " + quoted(near) + "?"));
     break;
   }
   return state_;

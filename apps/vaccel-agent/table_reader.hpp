@@ -15,9 +15,9 @@ namespace vac::agent {
 /// An error at a place of the file: "agent.toml:3:5: ...".
 Error config_error(const std::string& file, const toml::source_region& at, std::string_view text);
 
-/// Reads what is there into what it is given, and leaves that alone where a key is missing. The first
-/// mistake wins; finish() tells it, or the first key that nobody has asked for. A table that is not there
-/// reads as an empty one.
+/// Reads what is there into what it is given, and leaves that alone where a key is missing. The
+/// first mistake wins; finish() tells it, or the first key that nobody has asked for. A table that
+/// is not there reads as an empty one.
 class TableReader {
  public:
   /// `title` names the table in errors: "[limits]". The table outlives the reader.

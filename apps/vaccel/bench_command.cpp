@@ -178,7 +178,7 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
             if (*bytes > kMostBytes) throw CLI::ValidationError("--bytes", "at most 1 GiB");
             options->bytes = *bytes;
           },
-          "Payload of a no-op: 64, 600KB, 1MiB (default: 64)")
+          "Payload of a no-op: 64, 600kB, 1MiB (default: 64)")
       ->type_name("N");
   command->add_option("--shape", options->shape, "Of a model's input, where the model does not say")
       ->type_name("A,B,...")

@@ -19,18 +19,18 @@ Result<std::unique_ptr<Connection>> Connection::create(std::unique_ptr<transport
                                                        std::string address,
                                                        const wire::Hello& agreed,
                                                        std::int64_t grace_ns) {
-  Fd wake_writer(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake_writer) {
+  Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_event) {
     return errno_error(errno, concat("open ", address, ": cannot make an eventfd"));
   }
   return std::unique_ptr<Connection>(
-      new Connection(std::move(channel), std::move(wake_writer), std::move(address), agreed, grace_ns));
+      new Connection(std::move(channel), std::move(wake_event), std::move(address), agreed, grace_ns));
 }
 
-Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_writer,
+Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_event,
                        std::string address, const wire::Hello& agreed, std::int64_t grace_ns)
     : channel_(std::move(channel)),
-      wake_writer_(std::move(wake_writer)),
+      wake_event_(std::move(wake_event)),
       address_(std::move(address)),
       largest_frame_(agreed.largest_frame),
       grace_ns_(grace_ns),
@@ -54,11 +54,23 @@ bool Connection::ended() const noexcept {
 }
 
 Status Connection::run(vac_call& call, const vac_host* host) {
-  VAC_TRY(Place * place, start(call, host, Room::wait));
+  VAC_TRY(Place * place, send_new(call, host, Room::wait));
   return finish(*place);
 }
 
 Result<Place*> Connection::start(vac_call& call, const vac_host* host, Room room) {
+  VAC_TRY(Place * place, send_new(call, host, room));
+  if (place == nullptr) return place;
+  Place* next = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    if (place->leads) next = pass_lead(place);  // who has it must read, and this thread goes away
+  }
+  if (next != nullptr) next->signal.raise();
+  return place;
+}
+
+Result<Place*> Connection::send_new(vac_call& call, const vac_host* host, Room room) {
   const Op* op = find_op(call.op);
   if (op == nullptr) {
     return Error{Errc::not_supported, concat("operation ", call.op, " is not known here")};
@@ -97,7 +109,7 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
       if (room == Room::only_if_free) return nullptr;
       // What fills the table may be calls that nobody waits for any more: then nobody reads.
       lead_here = !leading_;
-      leading_ = true;
+      if (lead_here) leading_ = leads_for_room_ = true;
       seen = places_changed_.load();
       ++place_waiters_;
     }
@@ -110,7 +122,11 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
     {
       const MutexLock lock(mutex_);
       --place_waiters_;
-      if (lead_here) next = pass_lead(nullptr);
+      if (lead_here) {
+        leads_for_room_ = false;
+        if (leader_woken_) awake(leader_woken_);
+        next = pass_lead(nullptr);
+      }
     }
     if (next != nullptr) next->signal.raise();
     if (patience.over()) {
@@ -146,18 +162,15 @@ void Connection::post(vac_call& call) {
   auto started = start(call, nullptr, Room::only_if_free);
   if (!started || *started == nullptr) return;
   Place& place = **started;
-  Place* next = nullptr;
   bool answered = false;
   {
     const MutexLock lock(mutex_);
     answered = place.done || place.receiving;
     if (!answered) {
-      if (place.leads) next = pass_lead(&place);
       place.abandoned = true;
       place.call = nullptr;
     }
   }
-  if (next != nullptr) next->signal.raise();
   if (answered) (void)finish(place);
 }
 
@@ -203,9 +216,24 @@ Status Connection::take_result(const Place& place) {
 
 void Connection::free_place(Place& place) {
   table_.release(place);
+  if (leads_for_room_) wake(leader_woken_);
   if (place_waiters_ == 0) return;
   places_changed_.fetch_add(1);
   places_changed_.wake_one();
+}
+
+/// Ends a poll of the thread that `whom` stands for. The event is shared: it stays raised until each
+/// who was woken has noticed.
+void Connection::wake(bool& whom) {
+  whom = true;
+  (void)::eventfd_write(wake_event_.get(), 1);
+}
+
+void Connection::awake(bool& who) {
+  who = false;
+  if (writer_woken_ || leader_woken_) return;
+  eventfd_t count = 0;
+  (void)::eventfd_read(wake_event_.get(), &count);
 }
 
 /// Gives the lead to one who sleeps until his call is done, whom the caller wakes; else nobody has it,
@@ -219,7 +247,7 @@ Place* Connection::pass_lead(Place* from) {
   }
   leading_ = false;
   if (writer_blocked_) {
-    wake_writer();
+    wake(writer_woken_);
   } else if (place_waiters_ != 0) {
     places_changed_.fetch_add(1);
     places_changed_.wake_one();
@@ -272,7 +300,7 @@ void Connection::end(End why) {
         ended[count++] = &place;
       }
     }
-    if (writer_blocked_) wake_writer();
+    if (writer_blocked_) wake(writer_woken_);
     places_changed_.fetch_add(1);
   }
   places_changed_.wake_all();

@@ -85,10 +85,11 @@ class Connection {
     broken,     // the channel takes no more: the leader will find its end
   };
 
-  Connection(std::unique_ptr<transport::Channel> channel, Fd wake_writer, std::string address,
+  Connection(std::unique_ptr<transport::Channel> channel, Fd wake_event, std::string address,
              const wire::Hello& agreed, std::int64_t grace_ns);
 
   // connection.cpp: places, results, the end.
+  Result<Place*> send_new(vac_call& call, const vac_host* host, Room room) VAC_EXCLUDES(mutex_);
   Result<Place*> take_place(vac_call& call, const Op& op, const vac_host* host, Patience& patience,
                             Room room) VAC_EXCLUDES(mutex_);
   bool try_leave(Place& place, Departure& departure) VAC_REQUIRES(mutex_);
@@ -96,6 +97,8 @@ class Connection {
   Status take_result(const Place& place) VAC_REQUIRES(mutex_);
   void free_place(Place& place) VAC_REQUIRES(mutex_);
   Place* pass_lead(Place* from) VAC_REQUIRES(mutex_);
+  void wake(bool& whom) VAC_REQUIRES(mutex_);
+  void awake(bool& who) VAC_REQUIRES(mutex_);
   void give_up(const char* because) VAC_EXCLUDES(mutex_);
   void end_of_stream() VAC_EXCLUDES(mutex_);
   void end(End why) VAC_EXCLUDES(mutex_);
@@ -114,16 +117,16 @@ class Connection {
   bool flush_outbox();
   bool wait_until_writable(Place& place) VAC_EXCLUDES(mutex_);
   bool answered(const Place& place) VAC_EXCLUDES(mutex_);
-  void wake_writer() noexcept;
 
   // connection_lead.cpp: the lead. None of these is called without it.
   void lead(const Place* own, Patience& patience) VAC_EXCLUDES(mutex_);
   bool lead_is_over(const Place* own) VAC_EXCLUDES(mutex_);
   bool must_stay(const Place* own, const Patience& patience) VAC_EXCLUDES(mutex_);
-  void receive(Patience& patience) VAC_EXCLUDES(mutex_);
+  void receive(const Place* own, Patience& patience) VAC_EXCLUDES(mutex_);
   void receive_now() VAC_EXCLUDES(mutex_);
   std::ptrdiff_t receive_some(transport::Wait wait) VAC_EXCLUDES(mutex_);
   std::optional<transport::Wait> prepare_receive(Patience& patience);
+  bool poll_for_room(Patience& patience) VAC_EXCLUDES(mutex_);
   bool dispatch() VAC_EXCLUDES(mutex_);
   bool on_head() VAC_EXCLUDES(mutex_);
   bool on_reply(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
@@ -135,7 +138,7 @@ class Connection {
   bool breach(std::string_view how) VAC_EXCLUDES(mutex_);
 
   const std::unique_ptr<transport::Channel> channel_;
-  const Fd wake_writer_;  // an eventfd, for a writer that waits while somebody else leads
+  const Fd wake_event_;  // for those who poll: a writer while another leads, a leader who wants room
   const std::string address_;
   const std::uint64_t largest_frame_;
   const std::int64_t grace_ns_;
@@ -145,6 +148,9 @@ class Connection {
   bool sending_ VAC_GUARDED_BY(mutex_) = false;         // the turn is taken
   bool leading_ VAC_GUARDED_BY(mutex_) = false;         // the lead is taken
   bool writer_blocked_ VAC_GUARDED_BY(mutex_) = false;  // who has the turn waits and does not lead
+  bool leads_for_room_ VAC_GUARDED_BY(mutex_) = false;  // the leader has no call: he waits for room
+  bool writer_woken_ VAC_GUARDED_BY(mutex_) = false;    // for whom the event was raised
+  bool leader_woken_ VAC_GUARDED_BY(mutex_) = false;
   std::uint32_t place_waiters_ VAC_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint64_t> cancels_ VAC_GUARDED_BY(mutex_);  // requests, to be sent in a next turn
   const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;

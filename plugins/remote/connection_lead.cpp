@@ -38,7 +38,7 @@ void Connection::lead(const Place* own, Patience& patience) {
   try {
     while (dispatch() && !lead_is_over(own)) {
       if (patience.over() && !must_stay(own, patience)) return;
-      receive(patience);
+      receive(own, patience);
     }
   } catch (const std::bad_alloc&) {
     end({Errc::no_memory, concat("connection to ", address_, " was closed"),
@@ -64,7 +64,11 @@ bool Connection::must_stay(const Place* own, const Patience& patience) {
   return false;
 }
 
-void Connection::receive(Patience& patience) {
+void Connection::receive(const Place* own, Patience& patience) {
+  if (own == nullptr) {
+    if (poll_for_room(patience)) (void)receive_some(Wait::now);
+    return;
+  }
   const std::optional<Wait> wait = prepare_receive(patience);
   if (!wait) return;
   const std::ptrdiff_t received = receive_some(*wait);
@@ -99,6 +103,21 @@ std::ptrdiff_t Connection::receive_some(Wait wait) {
     end_of_stream();
   }
   return received;
+}
+
+/// Waits for something to receive, and for room; false: look at the table and the clock again. A free
+/// place need not come from a frame: its call may have been withdrawn.
+bool Connection::poll_for_room(Patience& patience) {
+  std::array<pollfd, 2> descriptors{};
+  descriptors[0].fd = channel_->descriptor();
+  descriptors[1].fd = wake_event_.get();
+  for (pollfd& descriptor : descriptors) descriptor.events = POLLIN;
+  if (!poll_until(descriptors, patience.limit_ns())) patience.interrupt();
+  if (descriptors[1].revents != 0) {
+    const MutexLock lock(mutex_);
+    if (leader_woken_) awake(leader_woken_);
+  }
+  return descriptors[0].revents != 0;
 }
 
 /// How to receive so that it ends in time; nothing: do not, look at the clock instead. A frame's

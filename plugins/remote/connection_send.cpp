@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The turn: one thread at a time sends, and never blocks in it without reading or being read for.
-#include <sys/eventfd.h>
-
 #include <array>
 #include <cerrno>
 #include <new>
@@ -226,7 +224,7 @@ bool Connection::wait_until_writable(Place& place) {
   std::array<pollfd, 2> descriptors{};
   descriptors[0].fd = channel_->descriptor();
   descriptors[0].events = static_cast<short>(reads ? POLLIN | POLLOUT : POLLOUT);
-  descriptors[1].fd = wake_writer_.get();
+  descriptors[1].fd = wake_event_.get();
   descriptors[1].events = POLLIN;
   const std::span<pollfd> polled(descriptors.data(), reads ? 1 : 2);
   if (!poll_until(polled, place.patience.limit_ns())) place.patience.interrupt();
@@ -236,13 +234,8 @@ bool Connection::wait_until_writable(Place& place) {
   }
   const MutexLock lock(mutex_);
   writer_blocked_ = false;
-  if (descriptors[1].revents != 0) {
-    eventfd_t count = 0;
-    (void)::eventfd_read(wake_writer_.get(), &count);
-  }
+  if (writer_woken_) awake(writer_woken_);
   return true;
 }
-
-void Connection::wake_writer() noexcept { (void)::eventfd_write(wake_writer_.get(), 1); }
 
 }  // namespace vac::remote

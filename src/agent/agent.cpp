@@ -79,8 +79,8 @@ void use_default_log_level() { default_log().set_level_from_environment(LogLevel
 Status set_log_level(std::string_view name) {
   const std::optional<LogLevel> level = find_log_level(name);
   if (!level) {
-    return Error{Errc::invalid,
-                 concat("log level '", printable(name), "' is none of error, warning, info, debug")};
+    return Error{Errc::invalid, concat("log level '", printable(name),
+                                       "' is none of error, warning, info, debug")};
   }
   default_log().set_level(*level);
   return {};
@@ -118,8 +118,8 @@ struct Agent::Parts {
   PathScrubber scrubber;
   ConnectionTable connections;
   Housekeeping housekeeping;
-  Services services{config, *runtime, slabs,  tasks,  *poller,  crew,
-                    connections, tenants, *store, models, scrubber, housekeeping};
+  Services services{config,      *runtime, slabs,  tasks,  *poller,  crew,
+                    connections, tenants,  *store, models, scrubber, housekeeping};
   Watch watch{services};
   Crew crew;
   bool stopped = false;

@@ -27,11 +27,12 @@ Status set_log_level(std::string_view name);
 /// For what the program itself has to say.
 void log_note(std::string_view text);
 
-/// Owns listeners, connections and threads. Everything starts in start() and ends in stop(). Thread-safe.
+/// Owns listeners, connections and threads. Everything starts in start() and ends in stop().
+/// Thread-safe.
 class Agent {
  public:
-  /// Loads the plugins, listens when this returns, and says so in the log. No listeners: the default
-  /// address.
+  /// Loads the plugins, listens when this returns, and says so in the log. No listeners: the
+  /// default address.
   static Result<std::unique_ptr<Agent>> start(AgentConfig config);
   /// With a runtime that is ready: for tests, and programs with plugins of their own.
   static Result<std::unique_ptr<Agent>> start(AgentConfig config, std::unique_ptr<Runtime> runtime);
@@ -40,9 +41,9 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  /// Takes no more connections and calls, waits for those that run and for their replies to be taken,
-  /// at most `patience`, then says goodbye to all clients. False: a plugin still runs a call, and the
-  /// destructor would wait for it. Only the first call does anything.
+  /// Takes no more connections and calls, waits for those that run and for their replies to be
+  /// taken, at most `patience`, then says goodbye to all clients. False: a plugin still runs a
+  /// call, and the destructor would wait for it. Only the first call does anything.
   bool stop(std::chrono::milliseconds patience);
 
  private:

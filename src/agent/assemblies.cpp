@@ -32,7 +32,8 @@ Result<std::span<std::byte>> Assemblies::place(std::uint64_t request, std::uint6
   if (const auto growing = find(request); growing != growing_.end()) {
     const std::span<std::byte> frame = growing->task->frame.bytes();
     if (bytes > frame.size() - growing->filled) return too_much();
-    return frame.subspan(static_cast<std::size_t>(growing->filled), static_cast<std::size_t>(bytes));
+    return frame.subspan(static_cast<std::size_t>(growing->filled),
+                         static_cast<std::size_t>(bytes));
   }
   const auto discarded = std::ranges::find(discarded_, request, &Discarded::request);
   if (discarded == discarded_.end()) {

@@ -22,12 +22,13 @@ class Assemblies {
   /// A call that was answered at once: its payload still comes, and is thrown away.
   void discard(std::uint64_t request, std::uint64_t bytes);
 
-  /// Where the next bytes of a call belong; empty: they are thrown away. VAC_EPROTO: nobody announced
-  /// them.
+  /// Where the next bytes of a call belong; empty: they are thrown away. VAC_EPROTO: nobody
+  /// announced them.
   Result<std::span<std::byte>> place(std::uint64_t request, std::uint64_t bytes);
   /// They are there. Returns the call once it is complete.
   TaskPtr filled(std::uint64_t request, std::uint64_t bytes);
-  /// Ends a call before it is complete; the rest is thrown away. Null where there is none of that id.
+  /// Ends a call before it is complete; the rest is thrown away. Null where there is none of that
+  /// id.
   TaskPtr cancel(std::uint64_t request);
   /// The client has ended a payload itself: nothing more comes.
   TaskPtr abandon(std::uint64_t request);

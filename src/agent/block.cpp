@@ -18,8 +18,8 @@ Block Block::get(SlabPool& pool, MemoryAccount& account, std::uint64_t bytes) no
     block.slab_ = pool.get(bytes);
     block.data_ = block.slab_.data();
   } else {
-    void* data = ::mmap(nullptr, block.size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+    void* data =
+        ::mmap(nullptr, block.size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data != MAP_FAILED) {
       ::madvise(data, block.size_, MADV_HUGEPAGE);
       block.data_ = static_cast<std::byte*>(data);

@@ -13,8 +13,8 @@
 namespace vac::agent {
 
 /// Owns its bytes, 64-aligned, and the charge for them. Moderate sizes come from the pool; what is
-/// larger is mapped for the purpose and gets its pages as they are written, so that announcing a large
-/// request costs nothing yet. Confined to its owner; may be moved to another thread.
+/// larger is mapped for the purpose and gets its pages as they are written, so that announcing a
+/// large request costs nothing yet. Confined to its owner; may be moved to another thread.
 class Block {
  public:
   static constexpr std::uint64_t kLargestPooled = std::uint64_t{64} << 20;

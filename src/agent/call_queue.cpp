@@ -44,14 +44,14 @@ bool CallQueue::try_begin(std::uint32_t id) {
 
 bool CallQueue::runnable() const {
   return size_ != 0 && std::ranges::any_of(by_op_, [](const auto& entry) {
-    return !entry.second.waiting.empty() && entry.second.open();
-  });
+           return !entry.second.waiting.empty() && entry.second.open();
+         });
 }
 
-TaskPtr CallQueue::remove(const Connection& connection, std::uint64_t request) {
+TaskPtr CallQueue::remove(const Connection* connection, std::uint64_t request) {
   for (auto& [id, op] : by_op_) {
     const auto found = std::ranges::find_if(op.waiting, [&](const Waiting& waiting) {
-      return waiting.task->connection.get() == &connection && waiting.task->request == request;
+      return waiting.task->connection.get() == connection && waiting.task->request == request;
     });
     if (found == op.waiting.end()) continue;
     TaskPtr task = std::move(found->task);
@@ -62,12 +62,12 @@ TaskPtr CallQueue::remove(const Connection& connection, std::uint64_t request) {
   return {};
 }
 
-std::vector<TaskPtr> CallQueue::remove_all(const Connection& connection) {
+std::vector<TaskPtr> CallQueue::remove_all(const Connection* connection) {
   std::vector<TaskPtr> removed;
   if (size_ == 0) return removed;
   for (auto& [id, op] : by_op_) {
     std::erase_if(op.waiting, [&](Waiting& waiting) {
-      if (waiting.task->connection.get() != &connection) return false;
+      if (waiting.task->connection.get() != connection) return false;
       removed.push_back(std::move(waiting.task));
       return true;
     });

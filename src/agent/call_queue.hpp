@@ -13,8 +13,9 @@
 
 namespace vac::agent {
 
-/// Oldest first among the operations that may have another call running: a thread that took a call its
-/// plugin has no slot for would wait there while others could use it. Confined to its owner's lock.
+/// Oldest first among the operations that may have another call running: a thread that took a call
+/// its plugin has no slot for would wait there while others could use it. Confined to its owner's
+/// lock.
 class CallQueue {
  public:
   static constexpr std::uint32_t kUnlimited = std::numeric_limits<std::uint32_t>::max();
@@ -32,9 +33,9 @@ class CallQueue {
   bool runnable() const;
 
   /// Takes a waiting call out; null where it does not wait (any more).
-  TaskPtr remove(const Connection& connection, std::uint64_t request);
+  TaskPtr remove(const Connection* connection, std::uint64_t request);
   /// Takes all waiting calls of a connection out.
-  std::vector<TaskPtr> remove_all(const Connection& connection);
+  std::vector<TaskPtr> remove_all(const Connection* connection);
   std::size_t size() const noexcept { return size_; }
 
  private:

@@ -44,8 +44,9 @@ Status check_in_place(const CallTask& task) {
   for (std::uint32_t i = 0; i < task.call.arg_count; ++i) {
     if (!in_place(task.call.args[i])) continue;
     if (task.call.args[i].bytes > task.capacities[next++]) {
-      return Error{Errc::failed, concat(task.op->name, ": the plugin says to have written more than "
-                                                       "there was room for")};
+      return Error{Errc::failed, concat(task.op->name,
+                                        ": the plugin says to have written more than "
+                                        "there was room for")};
     }
   }
   return {};
@@ -92,9 +93,9 @@ void run_call(Connection& connection, CallTask& task, std::int64_t started_ns) {
   if (call.plugin_us == 0) call.plugin_us = to_us(done_ns - started_ns);
   Status encoded = check_in_place(task);
   if (encoded) {
-    encoded = task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
-                                      to_us(done_ns - task.received_ns),
-                                      connection.largest_frame());
+    encoded =
+        task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
+                                to_us(done_ns - task.received_ns), connection.largest_frame());
   }
   if (!encoded) fail_call(connection, task, encoded.error().value(), encoded.error().text());
 }
@@ -102,9 +103,9 @@ void run_call(Connection& connection, CallTask& task, std::int64_t started_ns) {
 void fail_call(const Connection& connection, CallTask& task, int code, std::string_view text) {
   // A plugin's number that is no code of ours must not look like success or like "still running".
   if (code <= VAC_OK || code == VAC_EINPROGRESS) code = VAC_EIO;
-  task.reply.encode_failure(task.request, code, task.context.detail,
-                            connection.services().scrubber.clean(
-                                std::string(text.empty() ? error_text(code) : text)));
+  task.reply.encode_failure(
+      task.request, code, task.context.detail,
+      connection.services().scrubber.clean(std::string(text.empty() ? error_text(code) : text)));
 }
 
 }  // namespace vac::agent

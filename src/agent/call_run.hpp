@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decoding, running and answering one call: the same for one that runs where it was read and one that
-// was queued.
+// Decoding, running and answering one call: the same for one that runs where it was read and one
+// that was queued.
 #pragma once
 
 #include <vac/result.hpp>
@@ -14,8 +14,8 @@
 
 namespace vac::agent {
 
-/// Makes task.call from the frame, which stays in place until the reply has been sent, and finds its
-/// resources. task.op, request and received_ns are set.
+/// Makes task.call from the frame, which stays in place until the reply has been sent, and finds
+/// its resources. task.op, request and received_ns are set.
 Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
                  std::span<std::byte> frame);
 

@@ -25,9 +25,9 @@ class TaskPool;
 /// Most resource arguments of an operation: an operation has at most 16 arguments.
 inline constexpr std::size_t kMostResources = 16;
 
-/// All memory of one call. Has one owner at a time: the reading thread, the queue, the thread that runs
-/// it, or the connection's pending output. `context.cancelled` alone may be set by others, which find the
-/// task in the connection's table under its lock.
+/// All memory of one call. Has one owner at a time: the reading thread, the queue, the thread that
+/// runs it, or the connection's pending output. `context.cancelled` alone may be set by others,
+/// which find the task in the connection's table under its lock.
 struct CallTask {
   explicit CallTask(SlabPool& pool) : outputs(pool) {}
   CallTask(const CallTask&) = delete;
@@ -37,7 +37,8 @@ struct CallTask {
   void reset() noexcept;
 
   // Released in reverse order: blocks and resources before the connection that they belong to.
-  // Shared with the connection's slot and other calls of it; null for a call that its reader runs at once.
+  // Shared with the connection's slot and other calls of it; null for a call that its reader runs
+  // at once.
   std::shared_ptr<Connection> connection;
   const Op* op = nullptr;
   std::uint64_t request = 0;
@@ -45,10 +46,12 @@ struct CallTask {
   vac_call call{};
   CallContext context;
   std::array<Resource*, kMostResources> resources{};
-  // Shared with the connection's table, from which a client may drop a resource under a running call.
+  // Shared with the connection's table, from which a client may drop a resource under a running
+  // call.
   std::vector<std::shared_ptr<HeldResource>> held;
   std::vector<std::uint64_t> capacities;  ///< of inout arrays and tensors, in order
-  Block frame;  ///< what `call` points into, unless that is the staging buffer of the reading thread
+  Block
+      frame;  ///< what `call` points into, unless that is the staging buffer of the reading thread
   ReplyBuffer outputs;
   wire::FrameEncoder reply;
 };

@@ -33,10 +33,9 @@ Status validate_listener(const ListenerConfig& listener) {
     return std::move(address).error().with_context("listen");
   }
   if (!is_tenant_name(listener.tenant)) {
-    return Error{Errc::invalid,
-                 concat("listen ", listener.address, ": tenant '", printable(listener.tenant),
-                        "' is not a name of at most ", kMostTenantName,
-                        " letters, digits, '.', '_' and '-'")};
+    return Error{Errc::invalid, concat("listen ", listener.address, ": tenant '",
+                                       printable(listener.tenant), "' is not a name of at most ",
+                                       kMostTenantName, " letters, digits, '.', '_' and '-'")};
   }
   return {};
 }
@@ -53,15 +52,15 @@ Status validate(const AgentConfig& config) {
   }
   for (const auto& [name, json] : config.plugin_configs) {
     if (!config.plugins.empty() && std::ranges::count(config.plugins, name) == 0) {
-      return Error{Errc::invalid, concat("plugin.", name, ": the plugin is configured and not among "
+      return Error{Errc::invalid, concat("plugin.", name,
+                                         ": the plugin is configured and not among "
                                          "those chosen: choose it too or leave the section out")};
     }
   }
   const LimitsConfig& limits = config.limits;
   if (limits.calls_in_flight == 0 || limits.calls_in_flight > wire::kMaxCallsInFlight) {
-    return Error{Errc::out_of_range,
-                 concat("limits: calls_in_flight is ", limits.calls_in_flight, ", must be 1 to ",
-                        wire::kMaxCallsInFlight)};
+    return Error{Errc::out_of_range, concat("limits: calls_in_flight is ", limits.calls_in_flight,
+                                            ", must be 1 to ", wire::kMaxCallsInFlight)};
   }
   if (limits.frame < kLeastFrameLimit) {
     return Error{Errc::out_of_range, concat("limits: frame is ", limits.frame,

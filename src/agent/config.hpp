@@ -15,7 +15,8 @@
 namespace vac::agent {
 
 /// One address to listen on, and who may use it. Without `uids` and `group` it is the agent's own
-/// user alone; with `group` whoever may open the socket; with `uids` those users and the agent's own.
+/// user alone; with `group` whoever may open the socket; with `uids` those users and the agent's
+/// own.
 struct ListenerConfig {
   std::string address;
   std::string group;
@@ -25,9 +26,9 @@ struct ListenerConfig {
 
 /// What a tenant, or one of its connections, may use.
 struct LimitsConfig {
-  std::uint64_t memory = 4ULL << 30;        ///< of a tenant: requests and results in transit
-  std::uint64_t frame = 4ULL << 30;         ///< the largest request or reply
-  std::uint32_t calls_in_flight = 64;       ///< of a connection
+  std::uint64_t memory = 4ULL << 30;   ///< of a tenant: requests and results in transit
+  std::uint64_t frame = 4ULL << 30;    ///< the largest request or reply
+  std::uint32_t calls_in_flight = 64;  ///< of a connection
 };
 
 struct CacheConfig {
@@ -40,25 +41,28 @@ struct AgentConfig {
   std::string models_directory;  ///< empty: no model://
   CacheConfig cache;
   LimitsConfig limits;
-  /// Plugins in order of choice; empty: VAC_PLUGINS, or all that are installed (see RuntimeOptions).
+  /// Plugins in order of choice; empty: VAC_PLUGINS, or all that are installed (see
+  /// RuntimeOptions).
   std::vector<std::string> plugins;
   std::map<std::string, std::string> plugin_configs;  ///< by name, a JSON object each
-  std::uint32_t executors = 0;  ///< calls that run at the same time, whatever their plugin; 0: by the machine
+  std::uint32_t executors =
+      0;  ///< calls that run at the same time, whatever their plugin; 0: by the machine
   std::chrono::milliseconds idle_unload{60'000};  ///< as given to the runtime
 };
 
 inline constexpr std::uint64_t kLeastFrameLimit = 1ULL << 20;
 
-/// Refuses what contradicts itself: an address twice, a bad address, limits that shut everybody out,
-/// configuration of a plugin that is not chosen.
+/// Refuses what contradicts itself: an address twice, a bad address, limits that shut everybody
+/// out, configuration of a plugin that is not chosen.
 Status validate(const AgentConfig& config);
 
-/// For readers of configuration: "did you mean", empty where nothing is near; and sizes such as 256MiB.
+/// For readers of configuration: "did you mean", empty where nothing is near; and sizes such as
+/// 256MiB.
 std::string nearest_name(std::string_view word, std::span<const std::string_view> known);
 Result<std::uint64_t> parse_bytes(std::string_view text);
 
-/// unix://${XDG_RUNTIME_DIR}/vaccel.sock, or unix:///run/vaccel.sock for root. An error where there is no
-/// such directory.
+/// unix://${XDG_RUNTIME_DIR}/vaccel.sock, or unix:///run/vaccel.sock for root. An error where there
+/// is no such directory.
 Result<std::string> default_address();
 /// ${XDG_CACHE_HOME}/vaccel-agent; where that is not set /var/cache/vaccel-agent for root and
 /// ~/.cache/vaccel-agent for others.

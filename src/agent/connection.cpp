@@ -92,7 +92,7 @@ std::shared_ptr<Connection> Connection::end() {
   arriving_.reset();
   assemblies_.clear();
   // What has not been started never will be. Destroyed here, while `self` keeps this object.
-  const std::vector<TaskPtr> queued = services_.crew.remove_all(*this);
+  const std::vector<TaskPtr> queued = services_.crew.remove_all(this);
   const std::vector<TaskPtr> unsent = writer_.close();
   for (const TaskPtr& task : queued) calls_.remove(*task);
   for (const TaskPtr& task : unsent) calls_.remove(*task);
@@ -167,8 +167,8 @@ Status Connection::greet(const wire::Hello& theirs) {
   VAC_TRY(session_, services_.runtime.open_session(std::move(options)));
   reader_.set_largest_frame(agreed_.largest_frame);
   greeted_.store(true, std::memory_order_release);
-  log_debug("connection of ", tenant_->title(), " opened",
-            theirs.client_name.empty() ? "" : " by ", theirs.client_name);
+  log_debug("connection of ", tenant_->title(), " opened", theirs.client_name.empty() ? "" : " by ",
+            theirs.client_name);
 
   ours.version_min = ours.version_max = agreed_.version_max;
   ours.client_name = concat("vaccel-agent ", kVersion);

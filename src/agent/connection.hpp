@@ -30,9 +30,9 @@
 
 namespace vac::agent {
 
-/// Input is the owner's (see OwnerWord): one thread at a time reads, decodes and starts calls. Output,
-/// resources and the list of calls are thread-safe. What the agent holds for the client ends with this
-/// object, after the last of its calls.
+/// Input is the owner's (see OwnerWord): one thread at a time reads, decodes and starts calls.
+/// Output, resources and the list of calls are thread-safe. What the agent holds for the client
+/// ends with this object, after the last of its calls.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   /// How long a thread that stays with a connection waits for more, and how long hello may take.
@@ -61,8 +61,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Read what;
     bool drained;  ///< the socket had no more
   };
-  /// One receive and what it brought: quick calls are run, their replies gathered in the worker, other
-  /// calls left there.
+  /// One receive and what it brought: quick calls are run, their replies gathered in the worker,
+  /// other calls left there.
   Received receive(Worker& worker, transport::Wait wait);
   /// How much of a long frame is still to come, 0 for none.
   std::size_t long_frame_rest() const noexcept { return reader_.rest(); }
@@ -128,8 +128,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   FrameReader reader_;
   std::uint64_t last_request_ = 0;
   Assemblies assemblies_;
-  TaskPtr arriving_;                    // its frame is under reception
-  std::vector<std::byte> hello_;        // the same of a hello
+  TaskPtr arriving_;              // its frame is under reception
+  std::vector<std::byte> hello_;  // the same of a hello
   std::uint64_t last_event_ = 0;
 
   HeldResources resources_;  // after the session that they belong to

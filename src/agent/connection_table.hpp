@@ -15,8 +15,8 @@ namespace vac::agent {
 
 class Connection;
 
-/// A place for one connection at a time; never freed, so that a late event may look at it. The word is
-/// thread-safe, the rest is the table's.
+/// A place for one connection at a time; never freed, so that a late event may look at it. The word
+/// is thread-safe, the rest is the table's.
 struct ConnectionSlot {
   OwnerWord owner;
   std::uint32_t index = 0;

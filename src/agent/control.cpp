@@ -18,8 +18,8 @@
 namespace vac::agent {
 namespace {
 
-/// The arguments of a call that bind_call has accepted. Control operations have no lists, so that an
-/// argument's index is its record's.
+/// The arguments of a call that bind_call has accepted. Control operations have no lists, so that
+/// an argument's index is its record's.
 class Arguments {
  public:
   explicit Arguments(CallTask& task) : task_(task) {}
@@ -87,11 +87,12 @@ Status resource_open(Connection& connection, Arguments& arguments) {
 Status resource_data(Connection& connection, Arguments& arguments) {
   VAC_TRY(std::shared_ptr<HeldResource> held, connection.resources().get(arguments.scalar(0)));
   if (held->upload() == nullptr) {
-    return Error{Errc::invalid, concat("resource ", arguments.scalar(0), " takes no data: it was "
+    return Error{Errc::invalid, concat("resource ", arguments.scalar(0),
+                                       " takes no data: it was "
                                        "opened by name")};
   }
-  return held->upload()->write(static_cast<std::uint32_t>(arguments.scalar(1)),
-                               arguments.scalar(2), arguments.bytes(3));
+  return held->upload()->write(static_cast<std::uint32_t>(arguments.scalar(1)), arguments.scalar(2),
+                               arguments.bytes(3));
 }
 
 Status resource_drop(Connection& connection, Arguments& arguments) {

@@ -27,7 +27,8 @@ Status Crew::start(Duties& duties) {
   return {};
 }
 
-/// Gives a parked or new thread the role. False: all are busy, and will look for roles when they are done.
+/// Gives a parked or new thread the role. False: all are busy, and will look for roles when they
+/// are done.
 bool Crew::assign(Role role) {
   if (!parked_.empty()) {
     Member& member = *parked_.back();
@@ -93,12 +94,12 @@ void Crew::queue(std::vector<TaskPtr>& tasks) {
   tasks.clear();
 }
 
-TaskPtr Crew::remove(const Connection& connection, std::uint64_t request) {
+TaskPtr Crew::remove(const Connection* connection, std::uint64_t request) {
   const MutexLock lock(mutex_);
   return queue_.remove(connection, request);
 }
 
-std::vector<TaskPtr> Crew::remove_all(const Connection& connection) {
+std::vector<TaskPtr> Crew::remove_all(const Connection* connection) {
   const MutexLock lock(mutex_);
   return queue_.remove_all(connection);
 }

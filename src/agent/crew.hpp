@@ -18,11 +18,12 @@
 
 namespace vac::agent {
 
-/// Gives threads their roles. Threads are started on demand, executors + readers + 1 at most, and stay.
+/// Gives threads their roles. Threads are started on demand, executors + readers + 1 at most, and
+/// stay.
 ///
-/// Somebody always watches: a watcher leaves the watch before anything that may block, and who was the
-/// last one appoints a successor. There may be none to appoint for a moment; then a thread that ends what
-/// it does finds that nobody watches, before it looks for calls. Thread-safe.
+/// Somebody always watches: a watcher leaves the watch before anything that may block, and who was
+/// the last one appoints a successor. There may be none to appoint for a moment; then a thread that
+/// ends what it does finds that nobody watches, before it looks for calls. Thread-safe.
 class Crew {
  public:
   struct Size {
@@ -65,8 +66,8 @@ class Crew {
   void end_call(std::uint32_t op) VAC_EXCLUDES(mutex_);
   /// Queues the calls for the executors; the list is empty afterwards.
   void queue(std::vector<TaskPtr>& tasks) VAC_EXCLUDES(mutex_);
-  TaskPtr remove(const Connection& connection, std::uint64_t request) VAC_EXCLUDES(mutex_);
-  std::vector<TaskPtr> remove_all(const Connection& connection) VAC_EXCLUDES(mutex_);
+  TaskPtr remove(const Connection* connection, std::uint64_t request) VAC_EXCLUDES(mutex_);
+  std::vector<TaskPtr> remove_all(const Connection* connection) VAC_EXCLUDES(mutex_);
 
   /// No thread takes another role from now on; watchers must be woken by the caller.
   void stop() VAC_EXCLUDES(mutex_);

@@ -22,7 +22,7 @@ constexpr std::size_t kMostKnown = 65536;
 Result<FileDigests::Known> FileDigests::digest(const std::string& path, const std::string& name) {
   // Not to hang on a FIFO that someone left there.
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status {};
+  struct stat status{};
   if (!file || ::fstat(file.get(), &status) != 0) {
     return errno_error(errno, concat("cannot read '", name, "'"));
   }

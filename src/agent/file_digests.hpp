@@ -19,8 +19,9 @@ inline bool is_digest(std::string_view text) noexcept {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-/// SHA-256 of regular files, kept by (device, inode, size, time of change): a file that was replaced or
-/// rewritten is read again. Thread-safe; two threads that ask for one file at once may both read it.
+/// SHA-256 of regular files, kept by (device, inode, size, time of change): a file that was
+/// replaced or rewritten is read again. Thread-safe; two threads that ask for one file at once may
+/// both read it.
 class FileDigests {
  public:
   struct Known {

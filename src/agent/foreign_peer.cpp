@@ -22,7 +22,8 @@ bool is_http(std::string_view text) {
 }  // namespace
 
 std::string answer_to_foreign_peer(std::span<const std::byte> first_bytes) {
-  const std::string_view text(reinterpret_cast<const char*>(first_bytes.data()), first_bytes.size());
+  const std::string_view text(reinterpret_cast<const char*>(first_bytes.data()),
+                              first_bytes.size());
   if (!is_http(text)) {
     return "vaccel-agent: this is not a server of your protocol: connect with a vAccel client\n";
   }

@@ -57,15 +57,16 @@ Status FrameReader::parse(std::span<std::byte> bytes, FrameHandler& handler) {
   return bytes.empty() ? Status{} : keep_head(bytes);
 }
 
-/// Starts a frame that is gathered elsewhere with what is there of it; returns how many bytes that is.
+/// Starts a frame that is gathered elsewhere with what is there of it; returns how many bytes that
+/// is.
 Result<std::size_t> FrameReader::begin(std::span<std::byte> bytes, const FrameHeader& header,
                                        FrameHandler& handler) {
   VAC_TRY(const std::span<std::byte> memory, handler.on_begin(header));
   // The header of a data frame is not part of what it carries.
   const std::size_t before = header.kind == Kind::data ? sizeof header : 0;
   const std::uint64_t wanted = wire::frame_bytes(header) - before;
-  const auto here = static_cast<std::size_t>(
-      std::min<std::uint64_t>(wanted, bytes.size() - before));
+  const auto here =
+      static_cast<std::size_t>(std::min<std::uint64_t>(wanted, bytes.size() - before));
   if (wanted == 0) {
     VAC_CHECK(handler.on_complete(header));
   } else if (memory.empty()) {

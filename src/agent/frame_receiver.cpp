@@ -20,9 +20,7 @@ namespace {
 /// Replies of one receive are gathered up to this size; larger ones leave by themselves.
 constexpr std::size_t kGatheredReplies = 64 * 1024;
 
-bool follows(const FrameHeader& header) {
-  return (header.flags & wire::kFlagPayloadFollows) != 0;
-}
+bool follows(const FrameHeader& header) { return (header.flags & wire::kFlagPayloadFollows) != 0; }
 
 bool gathers(const wire::FrameEncoder& reply) {
   return !reply.payload_follows() && reply.frame_size() <= kGatheredReplies;
@@ -48,15 +46,16 @@ Status FrameReceiver::check_kind(const FrameHeader& header) const {
 }
 
 Status FrameReceiver::on_frame(const FrameHeader& header, std::span<std::byte> frame) {
-  if (header.kind == Kind::call && connection_.greeted()) [[likely]] return on_call(header, frame);
+  if (header.kind == Kind::call && connection_.greeted()) [[likely]]
+    return on_call(header, frame);
   VAC_CHECK(check_kind(header));
   switch (header.kind) {
     case Kind::hello:
       return greet(frame);
     case Kind::cancel:
       if (header.request > connection_.last_request_) {
-        return Error{Errc::protocol, concat("the peer cancelled call ", header.request,
-                                            ", which it never made")};
+        return Error{Errc::protocol,
+                     concat("the peer cancelled call ", header.request, ", which it never made")};
       }
       on_cancel(header.request);
       return {};
@@ -147,8 +146,8 @@ const Op* FrameReceiver::admit(const FrameHeader& header) {
 /// Memory for a call that does not run where it was read; null after having answered it.
 TaskPtr FrameReceiver::new_task(const FrameHeader& header, const Op& op) {
   TaskPtr task = connection_.services().tasks.get();
-  task->frame = Block::get(connection_.services().slabs, connection_.tenant().memory(),
-                           whole_bytes(header));
+  task->frame =
+      Block::get(connection_.services().slabs, connection_.tenant().memory(), whole_bytes(header));
   if (!task->frame) {
     refuse(header, Error{Errc::no_space,
                          concat(op.name, ": the agent has no room for a request of ",
@@ -195,8 +194,8 @@ Result<std::span<std::byte>> FrameReceiver::begin_call(const FrameHeader& header
 
 Result<std::span<std::byte>> FrameReceiver::begin_data(const FrameHeader& header) {
   if (header.request > connection_.last_request_) {
-    return Error{Errc::protocol, concat("the peer sent data for call ", header.request,
-                                        ", which it never made")};
+    return Error{Errc::protocol,
+                 concat("the peer sent data for call ", header.request, ", which it never made")};
   }
   if (header.code == 0) {
     return connection_.assemblies_.place(header.request, header.payload_bytes);
@@ -216,9 +215,10 @@ void FrameReceiver::on_cancel(std::uint64_t request) {
   for (const TaskPtr& task : worker_.calls) {
     if (task->request == request) return;  // it will find the mark when it is about to start
   }
-  if (TaskPtr task = connection_.services().crew.remove(connection_, request)) {
+  if (TaskPtr task = connection_.services().crew.remove(&connection_, request)) {
     connection_.calls_.remove(*task);
-    answer(request, Error{Errc::cancelled, concat(task->op->name, ": cancelled before it was started")});
+    answer(request,
+           Error{Errc::cancelled, concat(task->op->name, ": cancelled before it was started")});
   }
 }
 
@@ -267,7 +267,8 @@ void FrameReceiver::answer(std::uint64_t request, const Error& why) {
   add_reply(worker_.encoder);
 }
 
-/// Small replies are gathered; what is in the way of that leaves at once, copied where it must wait.
+/// Small replies are gathered; what is in the way of that leaves at once, copied where it must
+/// wait.
 void FrameReceiver::add_reply(wire::FrameEncoder& reply) {
   std::vector<std::byte>& replies = worker_.replies;
   const bool gathered = gathers(reply);

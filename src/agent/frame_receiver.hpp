@@ -14,9 +14,9 @@
 
 namespace vac::agent {
 
-/// One receive's worth of frames of one connection, by its owner: quick calls are run at once, where they
-/// lie if they lie there whole, and their replies go to worker.replies; other calls go to worker.calls, in
-/// memory of their own.
+/// One receive's worth of frames of one connection, by its owner: quick calls are run at once,
+/// where they lie if they lie there whole, and their replies go to worker.replies; other calls go
+/// to worker.calls, in memory of their own.
 class FrameReceiver final : public FrameHandler {
  public:
   FrameReceiver(Connection& connection, Worker& worker, std::int64_t received_ns) noexcept

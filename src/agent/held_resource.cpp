@@ -29,8 +29,9 @@ Result<Resource*> HeldResource::get() {
 Result<std::uint64_t> HeldResources::add(std::shared_ptr<HeldResource> resource) {
   const MutexLock lock(mutex_);
   if (resources_.size() == kMost) {
-    return Error{Errc::too_many_files, concat("the connection has ", kMost,
-                                              " resources open, the most there can be: close some")};
+    return Error{
+        Errc::too_many_files,
+        concat("the connection has ", kMost, " resources open, the most there can be: close some")};
   }
   return resources_.insert(std::move(resource));
 }

@@ -15,7 +15,8 @@
 
 namespace vac::agent {
 
-/// A resource that a client has opened: usable at once, or when its upload is complete. Thread-safe.
+/// A resource that a client has opened: usable at once, or when its upload is complete.
+/// Thread-safe.
 class HeldResource {
  public:
   /// The session outlives this object.

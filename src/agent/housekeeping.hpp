@@ -20,8 +20,8 @@ class Crew;
 class Poller;
 class TaskPool;
 
-/// Owns the poller's timer, which runs only while there is something to look after: an agent that is idle
-/// for long does not wake up. Thread-safe.
+/// Owns the poller's timer, which runs only while there is something to look after: an agent that
+/// is idle for long does not wake up. Thread-safe.
 class Housekeeping {
  public:
   /// After so much time without a call, pools and the heap give their free memory back.

@@ -57,19 +57,17 @@ Result<std::string> ModelRepository::find_entry(std::string_view name) const {
   const std::vector<std::string> all = names();
   if (std::binary_search(all.begin(), all.end(), name)) return std::string(name);
   std::vector<std::string> candidates;
-  std::ranges::copy_if(all, std::back_inserter(candidates), [&](const std::string& entry) {
-    return is_with_extension(entry, name);
-  });
+  std::ranges::copy_if(all, std::back_inserter(candidates),
+                       [&](const std::string& entry) { return is_with_extension(entry, name); });
   if (candidates.size() == 1) return candidates.front();
   if (candidates.size() > 1) {
     return Error{Errc::invalid, concat("model '", name, "' could be one of ", joined(candidates),
                                        ": say which, such as model://", candidates.front())};
   }
   const std::string near = nearest(name, all);
-  return Error{Errc::not_found,
-               concat("the agent has no model '", name, "'",
-                      near.empty() ? "" : concat(", did you mean '", near, "'?"),
-                      ": list its models with: vaccel list models --at ADDRESS")};
+  return Error{Errc::not_found, concat("the agent has no model '", name, "'",
+                                       near.empty() ? "" : concat(", did you mean '", near, "'?"),
+                                       ": list its models with: vaccel list models --at ADDRESS")};
 }
 
 Result<std::vector<ResourceFile>> ModelRepository::read_folder(const std::string& entry) const {
@@ -103,7 +101,8 @@ Result<std::vector<ResourceFile>> ModelRepository::read_folder(const std::string
 Result<std::shared_ptr<const ResourceData>> ModelRepository::open(
     std::string_view uri, std::string_view options_json) const {
   if (!uri.starts_with(kScheme)) {
-    return Error{Errc::invalid, concat("resource '", uri, "' is not model://NAME: an agent opens "
+    return Error{Errc::invalid, concat("resource '", uri,
+                                       "' is not model://NAME: an agent opens "
                                        "nothing else by address; upload the file instead")};
   }
   std::string_view name = uri.substr(kScheme.size());
@@ -111,9 +110,9 @@ Result<std::shared_ptr<const ResourceData>> ModelRepository::open(
   const std::string_view wanted = at == std::string_view::npos ? "" : name.substr(at + 1);
   name = name.substr(0, at);
   if (!is_name(name) || (at != std::string_view::npos && !is_digest(wanted))) {
-    return Error{Errc::invalid,
-                 concat("resource '", uri, "' is not model://NAME or model://NAME@SHA256: a name has "
-                        "letters, digits, '.', '_' and '-'")};
+    return Error{Errc::invalid, concat("resource '", uri,
+                                       "' is not model://NAME or model://NAME@SHA256: a name has "
+                                       "letters, digits, '.', '_' and '-'")};
   }
   VAC_TRY(const std::string entry, find_entry(name));
   const std::string path = (fs::path(directory_) / entry).string();

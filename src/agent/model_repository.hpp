@@ -14,16 +14,16 @@
 
 namespace vac::agent {
 
-/// A folder of files and folders, one a model. Nothing outside it can be named. It is read at every use,
-/// so that models come and go without a restart. Thread-safe.
+/// A folder of files and folders, one a model. Nothing outside it can be named. It is read at every
+/// use, so that models come and go without a restart. Thread-safe.
 class ModelRepository {
  public:
   /// `directory` empty: there are no models.
   ModelRepository(std::string directory, FileDigests& digests)
       : directory_(std::move(directory)), digests_(digests) {}
 
-  /// "model://name" or "model://name@sha256". The name is that of an entry, or of the only entry that has
-  /// it before a single extension. Errors name the model, never the folder.
+  /// "model://name" or "model://name@sha256". The name is that of an entry, or of the only entry
+  /// that has it before a single extension. Errors name the model, never the folder.
   Result<std::shared_ptr<const ResourceData>> open(std::string_view uri,
                                                    std::string_view options_json) const;
   /// What can be opened, by name.

@@ -7,11 +7,13 @@
 
 namespace vac::agent {
 
-/// `generation << 2 | state`, in memory that outlives its connections: a thread may hold an event of
-/// a connection that is gone and whose place serves another one; the generation tells. Thread-safe.
+/// `generation << 2 | state`, in memory that outlives its connections: a thread may hold an event
+/// of a connection that is gone and whose place serves another one; the generation tells.
+/// Thread-safe.
 ///
-/// Edge-triggered epoll is silent about bytes that it has reported, so no event may be lost: one that
-/// comes while a thread reads is noted, and that thread reads again before it gives up ownership.
+/// Edge-triggered epoll is silent about bytes that it has reported, so no event may be lost: one
+/// that comes while a thread reads is noted, and that thread reads again before it gives up
+/// ownership.
 class OwnerWord {
  public:
   /// What an event carries of the generation.
@@ -25,8 +27,8 @@ class OwnerWord {
     return generation;
   }
 
-  /// An event has come, or a thread that ran a call wants its connection back. True: the caller is the
-  /// owner now. False: the connection is gone, or its owner has been told to read again.
+  /// An event has come, or a thread that ran a call wants its connection back. True: the caller is
+  /// the owner now. False: the connection is gone, or its owner has been told to read again.
   bool take(std::uint64_t generation) noexcept {
     const std::uint64_t base = generation << kStateBits;
     std::uint64_t seen = base | kArmed;

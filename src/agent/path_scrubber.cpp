@@ -32,7 +32,8 @@ std::string PathScrubber::clean(std::string text) const {
     }
     // The folder itself, without what lies in it.
     const std::string bare = prefix.text.substr(0, prefix.text.size() - 1);
-    while ((at = text.find(bare)) != std::string::npos) text.replace(at, bare.size(), "the agent's folder");
+    while ((at = text.find(bare)) != std::string::npos)
+      text.replace(at, bare.size(), "the agent's folder");
   }
   return text;
 }

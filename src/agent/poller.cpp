@@ -57,8 +57,8 @@ Result<std::unique_ptr<Poller>> Poller::create() {
               pack(Kind::output, {})) != 0 ||
       control(poller->input_, EPOLL_CTL_ADD, poller->timer_.get(), EPOLLIN,
               pack(Kind::timer, {})) != 0 ||
-      control(poller->input_, EPOLL_CTL_ADD, poller->wake_.get(), EPOLLIN,
-              pack(Kind::wake, {})) != 0) {
+      control(poller->input_, EPOLL_CTL_ADD, poller->wake_.get(), EPOLLIN, pack(Kind::wake, {})) !=
+          0) {
     return errno_error(errno, "cannot wait for connections");
   }
   return poller;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the agent waits for: connections with input, listeners, sockets that take output again, a timer.
+// What the agent waits for: connections with input, listeners, sockets that take output again, a
+// timer.
 #pragma once
 
 #include <vac/result.hpp>
@@ -19,9 +20,9 @@ struct ConnectionTag {
   std::uint64_t generation = 0;
 };
 
-/// Two epoll sets. Input is edge-triggered in the outer one. Writability has a set of its own, nested in
-/// the outer one, because a descriptor has one registration a set and changing it would lose or repeat
-/// edges of input. Thread-safe.
+/// Two epoll sets. Input is edge-triggered in the outer one. Writability has a set of its own,
+/// nested in the outer one, because a descriptor has one registration a set and changing it would
+/// lose or repeat edges of input. Thread-safe.
 class Poller {
  public:
   static constexpr std::size_t kMostEvents = 16;

@@ -15,9 +15,9 @@
 
 namespace vac::agent {
 
-/// The outputs of one call. Small ones lie in an arena that is kept from call to call, so that nothing
-/// is allocated in the steady state; larger ones have a block each, on the tenant's account. Serves
-/// one call at a time.
+/// The outputs of one call. Small ones lie in an arena that is kept from call to call, so that
+/// nothing is allocated in the steady state; larger ones have a block each, on the tenant's
+/// account. Serves one call at a time.
 class ReplyBuffer final : public OutputSink {
  public:
   explicit ReplyBuffer(SlabPool& pool) : pool_(pool) {}

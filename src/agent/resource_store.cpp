@@ -68,7 +68,8 @@ Result<std::unique_ptr<ResourceStore>> ResourceStore::open(std::string directory
   }
   if (!existed) ::chmod(directory.c_str(), S_IRWXU);
   if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
-    return errno_error(errno, concat("cannot use the directory '", directory, "' for uploaded files"),
+    return errno_error(errno,
+                       concat("cannot use the directory '", directory, "' for uploaded files"),
                        "choose another one with [cache] directory in the configuration");
   }
   std::unique_ptr<ResourceStore> store(new ResourceStore(std::move(directory), limit, digests));

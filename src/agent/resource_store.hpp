@@ -26,7 +26,8 @@ class ResourceStore;
 class StoredFile {
  public:
   StoredFile(StoredFile&& other) noexcept
-      : store_(std::exchange(other.store_, nullptr)), key_(std::move(other.key_)),
+      : store_(std::exchange(other.store_, nullptr)),
+        key_(std::move(other.key_)),
         path_(std::move(other.path_)) {}
   StoredFile& operator=(StoredFile&&) = delete;
   ~StoredFile();
@@ -47,8 +48,11 @@ class StoredFile {
 class PartialFile {
  public:
   PartialFile(PartialFile&& other) noexcept
-      : store_(std::exchange(other.store_, nullptr)), key_(std::move(other.key_)),
-        path_(std::move(other.path_)), fd_(std::move(other.fd_)), size_(other.size_) {}
+      : store_(std::exchange(other.store_, nullptr)),
+        key_(std::move(other.key_)),
+        path_(std::move(other.path_)),
+        fd_(std::move(other.fd_)),
+        size_(other.size_) {}
   PartialFile& operator=(PartialFile&&) = delete;
   ~PartialFile();
 
@@ -59,7 +63,10 @@ class PartialFile {
  private:
   friend class ResourceStore;
   PartialFile(ResourceStore& store, std::string key, std::string path, Fd fd, std::uint64_t size)
-      : store_(&store), key_(std::move(key)), path_(std::move(path)), fd_(std::move(fd)),
+      : store_(&store),
+        key_(std::move(key)),
+        path_(std::move(path)),
+        fd_(std::move(fd)),
         size_(size) {}
 
   ResourceStore* store_;
@@ -69,9 +76,9 @@ class PartialFile {
   std::uint64_t size_;
 };
 
-/// `directory`/<tenant folder>/<digest>. Bytes are verified when they arrive, and once more before the
-/// first use of a file that an earlier agent left. When the limit is reached, the files that were not
-/// used for longest go. Thread-safe.
+/// `directory`/<tenant folder>/<digest>. Bytes are verified when they arrive, and once more before
+/// the first use of a file that an earlier agent left. When the limit is reached, the files that
+/// were not used for longest go. Thread-safe.
 class ResourceStore {
  public:
   /// Makes the folder, private to this user, and looks at what is in it; half uploads are removed.
@@ -87,8 +94,8 @@ class ResourceStore {
   std::optional<StoredFile> find(const std::string& folder, const std::string& digest,
                                  std::uint64_t size) VAC_EXCLUDES(mutex_);
   /// Room for a file that is to be uploaded. VAC_ENOSPC when nothing more can be evicted.
-  Result<PartialFile> begin(const std::string& folder, const std::string& digest, std::uint64_t size)
-      VAC_EXCLUDES(mutex_);
+  Result<PartialFile> begin(const std::string& folder, const std::string& digest,
+                            std::uint64_t size) VAC_EXCLUDES(mutex_);
   /// All bytes are written: VAC_EBADMSG, and the file is gone, unless they have the digest.
   Result<StoredFile> finish(PartialFile file) VAC_EXCLUDES(mutex_);
 
@@ -121,7 +128,7 @@ class ResourceStore {
   FileDigests& digests_;
   mutable Mutex mutex_;
   std::map<std::string, Entry> entries_ VAC_GUARDED_BY(mutex_);  // by "folder/digest"
-  std::list<std::string> by_age_ VAC_GUARDED_BY(mutex_);          // keys, least recently used first
+  std::list<std::string> by_age_ VAC_GUARDED_BY(mutex_);         // keys, least recently used first
   std::uint64_t bytes_ VAC_GUARDED_BY(mutex_) = 0;
 };
 

@@ -13,11 +13,14 @@
 
 namespace vac::agent {
 
-/// One tenant: a listener and a credential. Its ids, uploads and loaded models are no other's. Thread-safe.
+/// One tenant: a listener and a credential. Its ids, uploads and loaded models are no other's.
+/// Thread-safe.
 class Tenant {
  public:
   Tenant(std::string key, std::string title, std::string folder, std::uint64_t memory_limit)
-      : key_(std::move(key)), title_(std::move(title)), folder_(std::move(folder)),
+      : key_(std::move(key)),
+        title_(std::move(title)),
+        folder_(std::move(folder)),
         memory_(memory_limit) {}
 
   /// Unique in this agent; plugins keep loaded models by it.
@@ -39,8 +42,8 @@ class TenantTable {
  public:
   explicit TenantTable(std::uint64_t memory_limit) : memory_limit_(memory_limit) {}
 
-  /// The tenant of a listener's address and a credential such as "uid 1000", made at the first use. Lives
-  /// as long as the table.
+  /// The tenant of a listener's address and a credential such as "uid 1000", made at the first use.
+  /// Lives as long as the table.
   Tenant& get(const std::string& address, const std::string& credential) VAC_EXCLUDES(mutex_);
 
  private:

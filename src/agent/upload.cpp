@@ -42,8 +42,8 @@ bool ByteRanges::covers(std::uint64_t size) const noexcept {
 Result<std::unique_ptr<Upload>> Upload::begin(ResourceStore& store, std::string folder,
                                               std::string_view manifest, std::string options_json) {
   if (manifest.size() > kMostManifest) {
-    return Error{Errc::too_large, concat("the manifest has ", manifest.size(),
-                                         " bytes, at most ", kMostManifest, " are taken")};
+    return Error{Errc::too_large, concat("the manifest has ", manifest.size(), " bytes, at most ",
+                                         kMostManifest, " are taken")};
   }
   std::unique_ptr<Upload> upload(new Upload(store, std::move(folder), std::move(options_json)));
   if (manifest.starts_with(kDirectoryLine)) {
@@ -94,8 +94,8 @@ Result<std::shared_ptr<Upload::Incoming>> Upload::start_write(std::uint32_t file
                                                               std::size_t bytes) {
   const MutexLock lock(mutex_);
   if (file >= parts_.size()) {
-    return Error{Errc::invalid, concat("the resource has no file ", file, ": it has ",
-                                       parts_.size(), " files")};
+    return Error{Errc::invalid,
+                 concat("the resource has no file ", file, ": it has ", parts_.size(), " files")};
   }
   Part& part = parts_[file];
   if (part.stored) {
@@ -103,14 +103,14 @@ Result<std::shared_ptr<Upload::Incoming>> Upload::start_write(std::uint32_t file
   }
   if (bytes > kMostBytes || bytes == 0 || offset > part.file.size ||
       bytes > part.file.size - offset) {
-    return Error{Errc::invalid,
-                 concat(bytes, " bytes at ", offset, " are no part of file ", file, " ('",
-                        part.file.name, "') of ", part.file.size, " bytes: a part has 1 to ",
-                        kMostBytes, " bytes")};
+    return Error{Errc::invalid, concat(bytes, " bytes at ", offset, " are no part of file ", file,
+                                       " ('", part.file.name, "') of ", part.file.size,
+                                       " bytes: a part has 1 to ", kMostBytes, " bytes")};
   }
   if (part.incoming == nullptr) {
     if (open_files_ == kMostOpenFiles) {
-      return Error{Errc::busy, concat(kMostOpenFiles, " files of the resource are incomplete: "
+      return Error{Errc::busy, concat(kMostOpenFiles,
+                                      " files of the resource are incomplete: "
                                       "finish one before another is begun")};
     }
     VAC_TRY(PartialFile opened, store_.begin(folder_, part.file.digest, part.file.size));
@@ -130,7 +130,8 @@ Status Upload::write(std::uint32_t file, std::uint64_t offset, std::span<const s
     if (!written) return written;
     incoming->received.add(offset, offset + bytes.size());
     Part& part = parts_[file];
-    // The last writer of a file that is complete verifies it; parts that come after that are refused.
+    // The last writer of a file that is complete verifies it; parts that come after that are
+    // refused.
     if (part.incoming != incoming || incoming->writers != 0 ||
         !incoming->received.covers(part.file.size)) {
       return {};
@@ -143,7 +144,8 @@ Status Upload::write(std::uint32_t file, std::uint64_t offset, std::span<const s
   const MutexLock lock(mutex_);
   Part& part = parts_[file];
   if (!stored) {
-    return std::move(stored).error().with_context(concat("file ", file, " ('", part.file.name, "')"));
+    return std::move(stored).error().with_context(
+        concat("file ", file, " ('", part.file.name, "')"));
   }
   if (!part.stored) part.stored.emplace(*std::move(stored));
   return {};

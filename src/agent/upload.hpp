@@ -30,7 +30,8 @@ class ByteRanges {
   std::map<std::uint64_t, std::uint64_t> ranges_;  // begin -> end; apart from each other
 };
 
-/// What a manifest announces, gathered in the store. Parts may come from several threads. Thread-safe.
+/// What a manifest announces, gathered in the store. Parts may come from several threads.
+/// Thread-safe.
 class Upload {
  public:
   static constexpr std::size_t kMostBytes = 1 << 20;  // of one part
@@ -43,7 +44,8 @@ class Upload {
 
   /// Indices of the files whose bytes are missing, ascending.
   std::vector<std::uint32_t> missing() const VAC_EXCLUDES(mutex_);
-  /// One part of a missing file; the last one verifies it: VAC_EBADMSG, and the file is missing again.
+  /// One part of a missing file; the last one verifies it: VAC_EBADMSG, and the file is missing
+  /// again.
   Status write(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> bytes)
       VAC_EXCLUDES(mutex_);
   bool complete() const VAC_EXCLUDES(mutex_);

@@ -19,8 +19,8 @@ namespace {
 
 /// A connection that returns within so many events is worth a thread.
 constexpr std::uint64_t kStickyDistance = 8;
-/// From this much of a frame on, epoll is silenced while it is received: each piece that arrives would
-/// wake the watcher.
+/// From this much of a frame on, epoll is silenced while it is received: each piece that arrives
+/// would wake the watcher.
 constexpr std::size_t kSilentRest = 64 * 1024;
 /// Reads of one connection in a row, before others get their turn.
 constexpr int kReadsInARow = 16;
@@ -74,8 +74,9 @@ void Watch::watch(Worker& worker) {
   services_.crew.leave_watch(worker);
 }
 
-/// Calls that were read wait for the rest of their batch of events, which is quick, so that no event
-/// waits for a call. The same holds for the ends of connections, where plugins close their sessions.
+/// Calls that were read wait for the rest of their batch of events, which is quick, so that no
+/// event waits for a call. The same holds for the ends of connections, where plugins close their
+/// sessions.
 void Watch::finish_batch(Worker& worker) {
   if (worker.calls.empty() && worker.ended.empty()) return;
   services_.crew.leave_watch(worker);
@@ -141,7 +142,8 @@ void Watch::end(Connection& connection, Worker& worker) {
   worker.ended.push_back(connection.end());
 }
 
-/// An event of a connection. The thread may leave the watch and stay with the connection for a while.
+/// An event of a connection. The thread may leave the watch and stay with the connection for a
+/// while.
 void Watch::on_connection(Worker& worker, ConnectionTag tag, bool alone, bool last) {
   if (halted()) return;
   Connection* const taken = services_.connections.take(tag);
@@ -169,8 +171,8 @@ void Watch::on_connection(Worker& worker, ConnectionTag tag, bool alone, bool la
   }
 }
 
-/// Reads and answers a connection that this thread owns, until there is no more. `keep`: comes back at
-/// once, still the owner, when nothing but quick calls came.
+/// Reads and answers a connection that this thread owns, until there is no more. `keep`: comes back
+/// at once, still the owner, when nothing but quick calls came.
 Watch::After Watch::serve(Connection& connection, Worker& worker, bool keep, bool may_block) {
   for (int reads = 1;; ++reads) {
     const Connection::Received received = connection.receive(worker, Wait::now);
@@ -197,7 +199,8 @@ Watch::After Watch::serve(Connection& connection, Worker& worker, bool keep, boo
   }
 }
 
-/// The rest of a long frame, straight to its place, as long as it keeps coming. False: the stream ended.
+/// The rest of a long frame, straight to its place, as long as it keeps coming. False: the stream
+/// ended.
 bool Watch::receive_rest(Connection& connection, Worker& worker) {
   const bool silent = connection.long_frame_rest() >= kSilentRest;
   if (silent) connection.silence();
@@ -208,8 +211,8 @@ bool Watch::receive_rest(Connection& connection, Worker& worker) {
   return true;
 }
 
-/// Blocks on one connection as long as it is busy. This thread owns it, counts as a reader, and epoll is
-/// silent about it.
+/// Blocks on one connection as long as it is busy. This thread owns it, counts as a reader, and
+/// epoll is silent about it.
 void Watch::stick(const std::shared_ptr<Connection>& connection, Worker& worker) {
   for (;;) {
     const Connection::Received received = connection->receive(worker, Wait::block);

@@ -16,9 +16,10 @@
 
 namespace vac::agent {
 
-/// The watcher takes events of all connections, reads without blocking and runs quick calls at once. A
-/// connection that comes back often gets a thread of its own for a while, which costs no epoll at all.
-/// Other calls run on the thread that read them, if it is alone, or on another. Thread-safe.
+/// The watcher takes events of all connections, reads without blocking and runs quick calls at
+/// once. A connection that comes back often gets a thread of its own for a while, which costs no
+/// epoll at all. Other calls run on the thread that read them, if it is alone, or on another.
+/// Thread-safe.
 class Watch final : public Crew::Duties {
  public:
   explicit Watch(Services& services) : services_(services) {}
@@ -37,7 +38,7 @@ class Watch final : public Crew::Duties {
   struct Door {
     explicit Door(const ListenerConfig& served) : config(served) {}
     const ListenerConfig& config;
-    Mutex mutex;  // one thread accepts
+    Mutex mutex;                                                          // one thread accepts
     std::unique_ptr<transport::Listener> listener VAC_GUARDED_BY(mutex);  // null when closed
     bool paused VAC_GUARDED_BY(mutex) = false;
   };

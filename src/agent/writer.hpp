@@ -17,10 +17,11 @@
 
 namespace vac::agent {
 
-/// Sends frames whole and in turns, and never blocks: what the socket does not take waits until it is
-/// writable again. Small frames go before the next piece of a long reply, and long replies take turns, so
-/// that no call waits for another one's gigabyte. Thread-safe. Tasks that it is done with are handed back
-/// to the caller, because destroying one may destroy the connection and this writer with it.
+/// Sends frames whole and in turns, and never blocks: what the socket does not take waits until it
+/// is writable again. Small frames go before the next piece of a long reply, and long replies take
+/// turns, so that no call waits for another one's gigabyte. Thread-safe. Tasks that it is done with
+/// are handed back to the caller, because destroying one may destroy the connection and this writer
+/// with it.
 class Writer {
  public:
   /// Above this much waiting output no further call of the connection is started.

@@ -5,6 +5,7 @@
 
 #include <vac/result.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -108,7 +109,7 @@ class JsonWriter {
              !std::is_same_v<Number, char>)
   JsonWriter& number(Number value) {
     if constexpr (std::is_floating_point_v<Number>) {
-      if (value - value != 0) return null();
+      if (!std::isfinite(value)) return null();
     }
     return put(concat(value));
   }

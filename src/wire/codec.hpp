@@ -26,7 +26,7 @@ namespace vac::wire {
 class FrameEncoder {
  public:
   /// Payload of a frame up to this size is copied behind the head, so that a small frame is one
-  /// piece: cheaper than a gather list of many (docs/performance.md).
+  /// piece. Measured on unix sockets: no dearer than a gather list up to here, dearer from 8 KiB on.
   static constexpr std::size_t kCopiedPayload = 4096;
 
   FrameEncoder() = default;

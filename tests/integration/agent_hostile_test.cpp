@@ -71,7 +71,8 @@ TEST_F(HostileClient, SendsRandomBytes) {
     RawClient client = round % 2 == 0 ? RawClient(address()) : RawClient::greeted(address());
     std::vector<std::byte> bytes(1 + random.below(4000));
     random.fill(bytes);
-    if (round % 4 > 1) std::memcpy(bytes.data(), &wire::kMagic, std::min<std::size_t>(bytes.size(), 4));
+    if (round % 4 > 1)
+      std::memcpy(bytes.data(), &wire::kMagic, std::min<std::size_t>(bytes.size(), 4));
     client.try_send(bytes);
   }
 }
@@ -204,7 +205,8 @@ TEST_F(HostileClient, ConnectsAndLeavesAllTheTime) {
   }
 }
 
-/// A process of its own that is killed: in the middle of a frame and of an upload, with calls running.
+/// A process of its own that is killed: in the middle of a frame and of an upload, with calls
+/// running.
 TEST_F(HostileClient, IsKilledInTheMiddleOfItsWork) {
   for (int round = 0; round < 10; ++round) {
     int ready[2];

@@ -160,7 +160,7 @@ TEST(Cli, MeasuresAnAgentBesideTheControlAndLeavesItAsItWas) {
   test::AgentProcess agent({"--plugin", "noop"});
   cpu_set_t before;
   ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof before, &before), 0);
-  for (const char* bytes : {"0", "1KB", "600KB", "5MiB"}) {
+  for (const char* bytes : {"0", "1kB", "600kB", "5MiB"}) {
     const json figures =
         json_of("bench --at " + agent.address() + " --blocks 3 --seconds 0.1 --bytes " + bytes);
     for (const char* key : {"p50_us", "p99_us", "calls_per_s", "raw_p50_us", "raw_p99_us",

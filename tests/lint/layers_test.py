@@ -33,6 +33,7 @@ CLEAN_TREE = {
     "apps/vaccel/run.cpp": "#include <CLI/CLI.hpp>\n#include <vac/ops.h>\n",
     "apps/vaccel/bench.cpp": '#include "transport/channel.hpp"\n',
     "src/wire/codec_test.cpp": '#include "core/session.hpp"\nint model_run;\n',
+    "plugins/remote/remote_fixture.hpp": '#include "core/session.hpp"\nint model_run;\n',
     "examples/first.cpp": "#include <vac/ops.h>\n",
 }
 

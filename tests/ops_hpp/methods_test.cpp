@@ -168,21 +168,21 @@ class Methods : public testing::Test {
  protected:
   void SetUp() override { library = Library(); }
   void TearDown() override { EXPECT_THAT(library.live, IsEmpty()); }
-  Session session;
-  Resource model;
+  Session session_;
+  Resource model_;
 };
 
 TEST_F(Methods, TakeBytesFromWhateverHoldsThem) {
-  EXPECT_TRUE(session.noop(std::string("text")));
+  EXPECT_TRUE(session_.noop(std::string("text")));
   EXPECT_EQ(library.data, "text");
-  EXPECT_TRUE(session.noop(std::vector<std::uint16_t>{0x6261, 0x6463}));
+  EXPECT_TRUE(session_.noop(std::vector<std::uint16_t>{0x6261, 0x6463}));
   EXPECT_EQ(library.data, "abcd");
 }
 
 TEST_F(Methods, TellAbsentFromEmpty) {
-  EXPECT_TRUE(session.noop());
+  EXPECT_TRUE(session_.noop());
   EXPECT_TRUE(library.data_null);
-  EXPECT_TRUE(session.noop(std::vector<std::uint8_t>()));
+  EXPECT_TRUE(session_.noop(std::vector<std::uint8_t>()));
   EXPECT_FALSE(library.data_null);
   EXPECT_EQ(library.data, "");
 }
@@ -190,7 +190,7 @@ TEST_F(Methods, TellAbsentFromEmpty) {
 TEST_F(Methods, ReturnTheLastErrorWithoutItsCodeTwice) {
   library.code = VAC_EBUSY;
   library.message = "noop: all slots are taken (VAC_EBUSY)";
-  const vac::Status status = session.noop();
+  const vac::Status status = session_.noop();
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), vac::Errc::busy);
   EXPECT_EQ(status.error().text(), "noop: all slots are taken");
@@ -201,7 +201,7 @@ TEST_F(Methods, ReturnTheLastErrorWithoutItsCodeTwice) {
 TEST_F(Methods, ReturnSeveralOutputsTogether) {
   const std::vector<double> data = {1, 2};
   std::vector<double> room(3);
-  const auto answer = session.minmax(data, -1, 7, room);
+  const auto answer = session_.minmax(data, -1, 7, room);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->result_count, 2U);
   EXPECT_EQ(answer->min, -1);
@@ -211,21 +211,21 @@ TEST_F(Methods, ReturnSeveralOutputsTogether) {
 
 TEST_F(Methods, DoNotRepeatForRoomOfTheCallers) {
   library.message = "minmax: too small (VAC_ENOSPC)";
-  const auto answer = session.minmax(std::vector<double>(4), 0, 1, {});
+  const auto answer = session_.minmax(std::vector<double>(4), 0, 1, {});
   EXPECT_EQ(answer.error().code(), vac::Errc::no_space);
   EXPECT_EQ(library.calls, 1);
 }
 
 TEST_F(Methods, ReturnText) {
   library.text_answer = "{}";
-  EXPECT_EQ(*session.model_describe(model), "{}");
+  EXPECT_EQ(*session_.model_describe(model_), "{}");
   EXPECT_EQ(library.calls, 1);
-  EXPECT_EQ(library.resource, model.handle());
+  EXPECT_EQ(library.resource, model_.handle());
 }
 
 TEST_F(Methods, AskAgainForLongText) {
   library.text_answer.assign(200'000, 'x');
-  const auto json = session.model_describe(model);
+  const auto json = session_.model_describe(model_);
   ASSERT_TRUE(json);
   EXPECT_EQ(*json, library.text_answer);
   EXPECT_EQ(library.calls, 2);
@@ -233,7 +233,7 @@ TEST_F(Methods, AskAgainForLongText) {
 
 TEST_F(Methods, LeaveOptionalOutputsOut) {
   library.text_answer = "cup";
-  const auto answer = session.image_classify(nullptr, std::string("png"), 5);
+  const auto answer = session_.image_classify(nullptr, std::string("png"), 5);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->result, "cup");
   EXPECT_FALSE(answer->picture);
@@ -242,13 +242,13 @@ TEST_F(Methods, LeaveOptionalOutputsOut) {
 }
 
 TEST_F(Methods, ReturnOptionalOutputsWhereWanted) {
-  const auto answer = session.image_classify(&model, std::string("png"), 5, true);
+  const auto answer = session_.image_classify(&model_, std::string("png"), 5, true);
   ASSERT_TRUE(answer);
   ASSERT_TRUE(answer->picture);
   EXPECT_THAT(*answer->picture, SizeIs(100'000));
   EXPECT_THAT(*answer->picture, Each(std::byte{7}));
   EXPECT_EQ(library.calls, 2);
-  EXPECT_EQ(library.resource, model.handle());
+  EXPECT_EQ(library.resource, model_.handle());
 }
 
 TEST_F(Methods, PassAndOwnTensors) {
@@ -256,7 +256,7 @@ TEST_F(Methods, PassAndOwnTensors) {
   std::vector<Tensor> inputs;
   inputs.push_back(Tensor::adopt(library.new_tensor()));
   const std::vector<std::string> names = {"image", ""};
-  const auto outputs = session.model_run(model, names, inputs, {});
+  const auto outputs = session_.model_run(model_, names, inputs, {});
   ASSERT_TRUE(outputs);
   EXPECT_THAT(*outputs, SizeIs(3));
   EXPECT_THAT(library.in_names, ElementsAre("image", ""));
@@ -267,7 +267,7 @@ TEST_F(Methods, PassAndOwnTensors) {
 
 TEST_F(Methods, TakeAnyNumberOfTensors) {
   library.tensor_answer = 100;
-  const auto outputs = session.model_run(model, {}, {}, {});
+  const auto outputs = session_.model_run(model_, {}, {}, {});
   ASSERT_TRUE(outputs);
   EXPECT_THAT(*outputs, SizeIs(100));
   EXPECT_EQ(library.calls, 2);
@@ -275,30 +275,30 @@ TEST_F(Methods, TakeAnyNumberOfTensors) {
 
 TEST_F(Methods, PassFailuresOfListsOn) {
   library.code = VAC_EIO;
-  const auto outputs = session.model_run(model, {}, {}, {}, std::string("options"));
+  const auto outputs = session_.model_run(model_, {}, {}, {}, std::string("options"));
   EXPECT_EQ(outputs.error().code(), vac::Errc::failed);
   EXPECT_FALSE(library.data_null);
 }
 
 TEST_F(Methods, EndTextAtItsViewsEnd) {
   const std::string_view view = std::string_view("function_and_more").substr(0, 8);
-  EXPECT_TRUE(session.exec(model, view, {}, {}));
+  EXPECT_TRUE(session_.exec(model_, view, {}, {}));
   EXPECT_EQ(library.symbol, "function");
 }
 
 TEST_F(Methods, RefuseTextWithAZeroByte) {
-  const vac::Status status = session.exec(model, std::string_view("a\0b", 3), {}, {});
+  const vac::Status status = session_.exec(model_, std::string_view("a\0b", 3), {}, {});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), vac::Errc::invalid);
   EXPECT_THAT(status.error().text(), HasSubstr("exec: text 'symbol' has a zero byte at 1"));
   const std::vector<std::string> names = {"good", std::string("\0", 1)};
-  EXPECT_THAT(session.model_run(model, names, {}, {}).error().text(), HasSubstr("'in_names'"));
+  EXPECT_THAT(session_.model_run(model_, names, {}, {}).error().text(), HasSubstr("'in_names'"));
   EXPECT_EQ(library.calls, 0);
 }
 
 TEST_F(Methods, ChangeValuesInPlace) {
   std::vector<vac_value> write(1);
-  EXPECT_TRUE(session.exec(model, "f", {}, write));
+  EXPECT_TRUE(session_.exec(model_, "f", {}, write));
   EXPECT_EQ(write[0].tag, 5U);
 }
 

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{30};
 
-std::runtime_error broken(const std::string& why) { return std::runtime_error("raw client: " + why); }
+std::runtime_error broken(const std::string& why) {
+  return std::runtime_error("raw client: " + why);
+}
 
 }  // namespace
 
@@ -30,8 +32,8 @@ RawReply::RawReply(RawFrame frame, BuiltCall& call) : frame_(std::move(frame)) {
   answered.args = records_.data();
   std::vector<wire::ListCount> counts;
   const std::size_t head = static_cast<std::size_t>(wire::head_bytes(frame_.header));
-  const Status read = wire::decode_reply(*find_op(answered.op), frame_.bytes().first(head), answered,
-                                         parts_, counts);
+  const Status read = wire::decode_reply(*find_op(answered.op), frame_.bytes().first(head),
+                                         answered, parts_, counts);
   if (!read) throw broken(read.error().message());
 }
 

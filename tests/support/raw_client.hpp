@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client of an agent, driven by a test frame by frame, so that it can misbehave at will. Who uses it
-// links vac_wire and vac_transport.
+// A client of an agent, driven by a test frame by frame, so that it can misbehave at will. Who uses
+// it links vac_wire and vac_transport.
 #pragma once
 
 #include <vac/plugin.h>
@@ -58,8 +58,8 @@ class RawReply {
   std::vector<wire::ReplyPart> parts_;
 };
 
-/// A function throws when the agent breaks the protocol, ends the stream where it should not, or says
-/// nothing for 30 seconds. Confined to one thread.
+/// A function throws when the agent breaks the protocol, ends the stream where it should not, or
+/// says nothing for 30 seconds. Confined to one thread.
 class RawClient {
  public:
   /// Connects, and says nothing yet.

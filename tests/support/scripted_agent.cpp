@@ -223,6 +223,7 @@ void ScriptedPeer::send(const wire::FrameHeader& header) {
 }
 
 void ScriptedPeer::send(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return;
   const iovec piece{const_cast<std::byte*>(bytes.data()), bytes.size()};
   const std::ptrdiff_t sent = channel_->send({&piece, 1}, transport::Wait::all);
   // A client that goes meanwhile is not this end's business.

@@ -32,7 +32,7 @@ namespace vac::methods {
 
 /// What text and bytes for output get at first; an operation that may be repeated gets more when it
 /// says so.
-inline constexpr std::size_t kFirstRoom = 64 * 1024;
+inline constexpr std::size_t kFirstRoom = 65'536;
 inline constexpr std::size_t kFirstTensors = 64;
 
 /// An empty argument is not an absent one: its pointer is not NULL.
@@ -423,14 +423,14 @@ auto run(const char* operation, Function* function, vac_session* session, Argume
 /// Calls a C function, again with more room where it asks for more.
 template <class R = void, class Function, class... Arguments>
 auto invoke(const char* operation, Function* function, vac_session* session,
-            Arguments&&... arguments) {
+            Arguments... arguments) {
   return run<true, R>(operation, function, session, arguments...);
 }
 
 /// The same for an operation that must not be repeated: too little room is an error.
 template <class R = void, class Function, class... Arguments>
 auto invoke_once(const char* operation, Function* function, vac_session* session,
-                 Arguments&&... arguments) {
+                 Arguments... arguments) {
   return run<false, R>(operation, function, session, arguments...);
 }
 

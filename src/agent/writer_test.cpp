@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/writer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "agent/clock.hpp"
+#include "agent/connection.hpp"
+#include "support/scripted_agent.hpp"
+
+namespace vac::agent {
+namespace {
+
+using Outcome = Writer::Outcome;
+
+/// Both ends of a pipe that takes little, and a writer at one of them.
+class WriterTest : public testing::Test {
+ protected:
+  WriterTest() : pair_(test::make_channel_pair(4096)), writer_(*pair_.agent) {}
+
+  Outcome send(std::string text) {
+    iovec part{text.data(), text.size()};
+    return writer_.send({&part, 1});
+  }
+  /// A reply whose first output array has that many bytes.
+  TaskPtr long_reply(std::uint64_t request, std::size_t bytes) {
+    TaskPtr task = tasks_.get();
+    task->op = find_op("resource_read");
+    task->request = request;
+    task->frame = Block::get(slabs_, account_, 4096);
+    task->outputs.begin(account_);
+    void* data = task->outputs.output(task->call, 3, 0, bytes, VAC_BYTE, 0, nullptr);
+    std::memset(data, static_cast<int>('0' + request), bytes);
+    std::vector<vac_arg>& args = records_[request];
+    args.assign(4, {});
+    args[0] = {VAC_U64, VAC_SCALAR, VAC_IN, 0, 0, 0, 0, 0, 0};
+    args[1] = {VAC_U32, VAC_SCALAR, VAC_IN, 0, 0, 0, 0, 0, 0};
+    args[2] = args[0];
+    args[3] = {VAC_BYTE, VAC_ARRAY, VAC_OUT, 0, VAC_WHERE_NOWHERE, 0, VAC_ANY_BYTES, 0, 0};
+    task->call.op = task->op->id;
+    task->call.args = args.data();
+    task->call.arg_count = 4;
+    const Status encoded = task->reply.encode_reply(*task->op, task->call, task->outputs.outputs(),
+                                                    request, 0, UINT64_MAX / 2);
+    EXPECT_TRUE(encoded);
+    return task;
+  }
+  /// Reads what is there.
+  std::string read() {
+    std::string text(1 << 20, '\0');
+    const auto count =
+        pair_.client->receive(std::as_writable_bytes(std::span(text)), transport::Wait::now);
+    text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+    return text;
+  }
+  /// Reads and flushes in turns until nothing is left.
+  std::string read_all() {
+    std::string all = read();
+    while (writer_.pending()) {
+      Writer::Flushed flushed = writer_.flush();
+      EXPECT_NE(flushed.outcome, Outcome::broken);
+      for (TaskPtr& task : flushed.released) released_.push_back(std::move(task));
+      all += read();
+    }
+    return all += read();
+  }
+
+  SlabPool slabs_;
+  MemoryAccount account_{1ULL << 30};
+  TaskPool tasks_{slabs_};
+  test::ChannelPair pair_;
+  Writer writer_;
+  std::map<std::uint64_t, std::vector<vac_arg>> records_;
+  std::vector<TaskPtr> released_;
+};
+
+TEST_F(WriterTest, SendsAtOnceWhatThePipeTakes) {
+  EXPECT_EQ(send("hello"), Outcome::done);
+  EXPECT_FALSE(writer_.pending());
+  EXPECT_EQ(read(), "hello");
+}
+
+TEST_F(WriterTest, CopiesAndKeepsInOrderWhatThePipeDoesNotTake) {
+  std::string wanted;
+  bool armed = false;
+  for (int i = 0; i < 200; ++i) {
+    const std::string text(1000, static_cast<char>('a' + i % 26));
+    const Outcome outcome = send(text);
+    ASSERT_NE(outcome, Outcome::broken);
+    EXPECT_FALSE(armed && outcome == Outcome::arm) << "armed twice";
+    armed = armed || outcome == Outcome::arm;
+    wanted += text;
+  }
+  EXPECT_TRUE(armed);
+  EXPECT_EQ(read_all(), wanted);
+}
+
+TEST_F(WriterTest, LetsSmallFramesPassBetweenThePiecesOfLongReplies) {
+  TaskPtr first = long_reply(1, 6 << 20);
+  TaskPtr second = long_reply(2, 6 << 20);
+  (void)writer_.send(first);
+  (void)writer_.send(second);
+  EXPECT_EQ(first, nullptr);
+  (void)send(std::string(64, 'S'));
+  const std::string all = read_all();
+  const std::size_t small = all.find(std::string(64, 'S'));
+  ASSERT_NE(small, std::string::npos);
+  EXPECT_LT(small, 1U << 20);
+  // Their data frames alternate.
+  EXPECT_LT(all.find("2222"), all.rfind("1111"));
+  const long difference = std::ranges::count(all, '1') - std::ranges::count(all, '2');
+  EXPECT_LT(std::abs(difference), 1000) << "but for the heads";
+}
+
+TEST_F(WriterTest, HoldsTasksWhileTooMuchWaits) {
+  TaskPtr task = tasks_.get();
+  EXPECT_FALSE(writer_.hold(task));
+  for (int i = 0; i < 5; ++i) {
+    TaskPtr reply = long_reply(static_cast<std::uint64_t>(i) + 1, 4 << 20);
+    (void)writer_.send(reply);
+  }
+  EXPECT_TRUE(writer_.backlogged());
+  EXPECT_TRUE(writer_.hold(task));
+  EXPECT_EQ(task, nullptr);
+  (void)read_all();
+  EXPECT_EQ(released_.size(), 1U);
+  EXPECT_FALSE(writer_.backlogged());
+}
+
+TEST_F(WriterTest, NoticesThatNothingMoves) {
+  EXPECT_FALSE(writer_.stalled(now_ns() + 2 * Writer::kStallNs));
+  (void)send(std::string(100'000, 'x'));
+  EXPECT_FALSE(writer_.stalled(now_ns()));
+  EXPECT_TRUE(writer_.stalled(now_ns() + 2 * Writer::kStallNs));
+}
+
+TEST_F(WriterTest, ToldOfADeadPeerReportsIt) {
+  pair_.client.reset();
+  EXPECT_EQ(send("hello"), Outcome::broken);
+}
+
+TEST_F(WriterTest, DropsEverythingOnceClosed) {
+  TaskPtr reply = long_reply(1, 6 << 20);
+  (void)writer_.send(reply);
+  (void)send("x");
+  EXPECT_EQ(writer_.close().size(), 1U);
+  EXPECT_EQ(send("late"), Outcome::done);
+  EXPECT_FALSE(writer_.pending());
+}
+
+}  // namespace
+}  // namespace vac::agent
