@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one argument of a call is: the 32-byte record that is the same in memory, in the plugin ABI and on the wire.
- * docs/protocol.md gives the checks that a receiver makes. Layouts in this file never change. */
+/* What one argument of a call is: the 32-byte record that is the same in memory, in the plugin ABI
+ * and on the wire. docs/protocol.md gives the checks that a receiver makes. Layouts in this file
+ * never change. */
 #ifndef VAC_CALL_H
 #define VAC_CALL_H
 
@@ -41,11 +42,12 @@ enum vac_direction { VAC_IN = 1, VAC_OUT = 2, VAC_INOUT = 3 };
 #define VAC_MAX_RANK 8
 #define VAC_MAX_RECORDS 256 /* children of lists included */
 
-#define VAC_WHERE_INLINE 0u           /* in memory: `value` is a pointer */
-#define VAC_WHERE_META 0xfffffffeu    /* on the wire only */
-#define VAC_WHERE_NOWHERE 0xffffffffu /* an output that has no memory yet: the plugin asks for it with `output` */
-#define VAC_ANY_BYTES UINT64_MAX      /* capacity of an output of any size */
-#define VAC_ANY_COUNT 0xffffffffu     /* count of an out list of any length */
+#define VAC_WHERE_INLINE 0u        /* in memory: `value` is a pointer */
+#define VAC_WHERE_META 0xfffffffeu /* on the wire only */
+#define VAC_WHERE_NOWHERE \
+  0xffffffffu /* an output that has no memory yet: the plugin asks for it with `output` */
+#define VAC_ANY_BYTES UINT64_MAX  /* capacity of an output of any size */
+#define VAC_ANY_COUNT 0xffffffffu /* count of an out list of any length */
 
 struct vac_arg {
   uint8_t type;   /* enum vac_type */
@@ -56,16 +58,17 @@ struct vac_arg {
   uint64_t value; /* scalar bits, resource id, offset (wire) or pointer (memory) */
   uint64_t bytes; /* in: size; out: capacity; in a reply: actual size */
   uint32_t count; /* list: children that follow; child of any[]: the caller's type tag; else 0 */
-  uint32_t meta;  /* tensor: offset of int64 dims[rank] in the call's meta, a multiple of 8; else 0 */
+  uint32_t
+      meta; /* tensor: offset of int64 dims[rank] in the call's meta, a multiple of 8; else 0 */
 };
 
 /* A leaf of an any[] argument. */
 struct vac_value {
   uint8_t type, form, rank, zero;
   uint32_t tag; /* the caller's own type tag, passed through */
-  void *data;   /* scalar: points at its value */
+  void* data;   /* scalar: points at its value */
   uint64_t bytes;
-  const int64_t *dims; /* tensor: rank of them, else NULL */
+  const int64_t* dims; /* tensor: rank of them, else NULL */
 };
 typedef struct vac_value vac_value;
 

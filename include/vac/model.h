@@ -11,12 +11,12 @@
 extern "C" {
 #endif
 
-/* vac_model_run with inputs and outputs by position: runs a TorchScript model's forward(), or whatever a model's format has in its
- * place. outputs and outputs_count are as in vac_model_run. */
-static inline int vac_jitload_forward(vac_session *session, vac_resource *model,
-                                      vac_tensor *const *inputs, size_t inputs_count,
-                                      vac_tensor **outputs, size_t outputs_capacity,
-                                      size_t *outputs_count) {
+/* vac_model_run with inputs and outputs by position: runs a TorchScript model's forward(), or
+ * whatever a model's format has in its place. outputs and outputs_count are as in vac_model_run. */
+static inline int vac_jitload_forward(vac_session* session, vac_resource* model,
+                                      vac_tensor* const* inputs, size_t inputs_count,
+                                      vac_tensor** outputs, size_t outputs_capacity,
+                                      size_t* outputs_count) {
   return vac_model_run(session, model, NULL, 0, inputs, inputs_count, NULL, 0, NULL, 0, outputs,
                        outputs_capacity, outputs_count);
 }

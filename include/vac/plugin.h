@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The plugin ABI, version 1.0. A plugin exports vac_plugin_entry and nothing else; it links to nothing of ours.
+/* The plugin ABI, version 1.0. A plugin exports vac_plugin_entry and nothing else; it links to
+ * nothing of ours.
  *
- * Every struct starts with struct_size, the size its maker compiled; fields are appended, never moved. A reader treats what lies beyond
- * struct_size as absent. The four structs without it (vac_arg, vac_value, vac_op_offer, vac_buffer_view) never change.
- * No function of either table may throw. docs/plugins.md explains; plugin.hpp makes a plugin a dozen lines of C++. */
+ * Every struct starts with struct_size, the size its maker compiled; fields are appended, never
+ * moved. A reader treats what lies beyond struct_size as absent. The four structs without it
+ * (vac_arg, vac_value, vac_op_offer, vac_buffer_view) never change. No function of either table may
+ * throw. docs/plugins.md explains; plugin.hpp makes a plugin a dozen lines of C++. */
 #ifndef VAC_PLUGIN_H
 #define VAC_PLUGIN_H
 
@@ -25,21 +27,22 @@ extern "C" {
 #define VAC_CALL_INTERRUPTIBLE 2u
 #define VAC_NO_SLOT 0xffffffffu /* vac_call.slot where concurrency is unlimited */
 
-/* One call. The host owns it and all memory it points to from submit until it is done; a plugin keeps nothing of it. */
+/* One call. The host owns it and all memory it points to from submit until it is done; a plugin
+ * keeps nothing of it. */
 struct vac_call {
   size_t struct_size;
   uint32_t op, arg_count; /* records, children of lists included */
-  struct vac_arg *args;
-  char *meta;
+  struct vac_arg* args;
+  char* meta;
   uint32_t meta_bytes, slot;
-  uint32_t flags;                          /* VAC_CALL_... */
-  uint32_t queue_us, plugin_us, agent_us;  /* set by the plugin before completion, where known */
+  uint32_t flags;                         /* VAC_CALL_... */
+  uint32_t queue_us, plugin_us, agent_us; /* set by the plugin before completion, where known */
   uint8_t trace[16];
   int64_t deadline_ns; /* CLOCK_MONOTONIC of this host, 0 none */
-  void *session_state;
-  void **resource_states; /* one for each resource argument, in order; NULL where absent */
-  void *plugin_scratch;
-  const void *host_priv;
+  void* session_state;
+  void** resource_states; /* one for each resource argument, in order; NULL where absent */
+  void* plugin_scratch;
+  const void* host_priv;
 };
 
 struct vac_session_view {
@@ -56,22 +59,25 @@ struct vac_session_view {
 struct vac_host {
   size_t struct_size;
   uint32_t abi_major, abi_minor;
-  void *host;
+  void* host;
   /* Ends a call for which submit returned VAC_EINPROGRESS, exactly once. message may be NULL. */
-  void (*complete)(struct vac_call *, int code, const char *message);
-  /* The text and the framework's own code of a failure, before the failing return or complete. call is NULL outside of calls (open,
-   * session_open, accepts, resource_attach, describe): then on the same thread. */
-  void (*error)(void *host, struct vac_call *, uint32_t detail, const char *message);
-  /* Memory for an output whose size the caller did not know, 64-byte aligned: arg is its index in the operation's table, child its index in
-   * a list (else 0). type, rank and dims describe a tensor; for arrays, rank 0. NULL: no memory. */
-  void *(*output)(struct vac_call *, uint32_t arg, uint32_t child, uint64_t bytes, uint8_t type,
-                  uint8_t rank, const int64_t *dims);
-  int (*cancelled)(const struct vac_call *); /* poll in long loops */
-  void (*progress)(struct vac_call *, uint64_t done, uint64_t total);
-  void (*log)(void *host, int level, const char *text);
+  void (*complete)(struct vac_call*, int code, const char* message);
+  /* The text and the framework's own code of a failure, before the failing return or complete. call
+   * is NULL outside of calls (open, session_open, accepts, resource_attach, describe): then on the
+   * same thread. */
+  void (*error)(void* host, struct vac_call*, uint32_t detail, const char* message);
+  /* Memory for an output whose size the caller did not know, 64-byte aligned: arg is its index in
+   * the operation's table, child its index in a list (else 0). type, rank and dims describe a
+   * tensor; for arrays, rank 0. NULL: no memory. */
+  void* (*output)(struct vac_call*, uint32_t arg, uint32_t child, uint64_t bytes, uint8_t type,
+                  uint8_t rank, const int64_t* dims);
+  int (*cancelled)(const struct vac_call*); /* poll in long loops */
+  void (*progress)(struct vac_call*, uint64_t done, uint64_t total);
+  void (*log)(void* host, int level, const char* text);
 };
 
-#define VAC_OFFER_QUICK 1u /* <= 20 us, never blocks: may run on a thread that reads connections */
+#define VAC_OFFER_QUICK 1u /* <= 20 us, never blocks: may run on a thread that reads connections \
+                            */
 
 struct vac_op_offer {
   uint32_t op, max_batch, concurrency, flags; /* concurrency 0: unlimited */
@@ -89,48 +95,52 @@ struct vac_resource_view {
   const char *digest, *uri;
   uint32_t kind, file_count;
   const char *const *names, *const *paths, *const *digests; /* each file: path, data or both */
-  const void *const *data;
-  const uint64_t *sizes;
-  const char *options_json; /* canonical: keys sorted, no spaces; "{}" for none */
+  const void* const* data;
+  const uint64_t* sizes;
+  const char* options_json; /* canonical: keys sorted, no spaces; "{}" for none */
 };
 
 struct vac_buffer_view {
-  void *data;
+  void* data;
   uint64_t bytes, cookie;
 };
 
-#define VAC_CAP_REMOTE 1u       /* serves addresses other than local: */
-#define VAC_CAP_ASYNC 2u        /* submit may return VAC_EINPROGRESS */
-#define VAC_CAP_WORKER_ONLY 4u  /* runs in a worker process only */
+#define VAC_CAP_REMOTE 1u      /* serves addresses other than local: */
+#define VAC_CAP_ASYNC 2u       /* submit may return VAC_EINPROGRESS */
+#define VAC_CAP_WORKER_ONLY 4u /* runs in a worker process only */
 
 struct vac_plugin {
   size_t struct_size;
   uint32_t abi_major, abi_minor;
   const char *name, *version;
   uint64_t caps;
-  const struct vac_op_offer *ops;
+  const struct vac_op_offer* ops;
   size_t op_count;
-  const char *const *formats; /* model formats, NULL-terminated; may be NULL */
+  const char* const* formats; /* model formats, NULL-terminated; may be NULL */
   /* Any slot below may be NULL where the plugin has no need of it, but submit. */
-  int (*open)(const struct vac_host *, const char *config_json, void **plugin);
-  void (*close)(void *plugin);
-  int (*session_open)(void *plugin, const struct vac_session_view *, void **session);
-  void (*session_close)(void *plugin, void *session);
-  int (*accepts)(void *plugin, const struct vac_resource_view *);
-  int (*resource_attach)(void *plugin, void *session, const struct vac_resource_view *, void **state);
-  void (*resource_detach)(void *plugin, void *state);
-  /* n = 1: the final code, or VAC_EINPROGRESS. n > 1: VAC_EINPROGRESS, or one error for all. May block. */
-  int (*submit)(void *plugin, struct vac_call *const *calls, size_t n);
-  void (*cancel)(void *plugin, struct vac_call *);
-  uint64_t (*batch_key)(void *plugin, const struct vac_call *); /* 0: alone */
-  int (*buffer_alloc)(void *plugin, void *session, uint64_t bytes, struct vac_buffer_view *);
-  void (*buffer_free)(void *plugin, void *session, const struct vac_buffer_view *);
-  /* The framework's version and devices as a JSON object. bytes: capacity in, size out; VAC_ENOSPC when too small. */
-  int (*describe)(void *plugin, char *json, size_t *bytes);
+  int (*open)(const struct vac_host*, const char* config_json, void** plugin);
+  void (*close)(void* plugin);
+  int (*session_open)(void* plugin, const struct vac_session_view*, void** session);
+  void (*session_close)(void* plugin, void* session);
+  int (*accepts)(void* plugin, const struct vac_resource_view*);
+  int (*resource_attach)(void* plugin, void* session, const struct vac_resource_view*,
+                         void** state);
+  void (*resource_detach)(void* plugin, void* state);
+  /* n = 1: the final code, or VAC_EINPROGRESS. n > 1: VAC_EINPROGRESS, or one error for all. May
+   * block. */
+  int (*submit)(void* plugin, struct vac_call* const* calls, size_t n);
+  void (*cancel)(void* plugin, struct vac_call*);
+  uint64_t (*batch_key)(void* plugin, const struct vac_call*); /* 0: alone */
+  int (*buffer_alloc)(void* plugin, void* session, uint64_t bytes, struct vac_buffer_view*);
+  void (*buffer_free)(void* plugin, void* session, const struct vac_buffer_view*);
+  /* The framework's version and devices as a JSON object. bytes: capacity in, size out; VAC_ENOSPC
+   * when too small. */
+  int (*describe)(void* plugin, char* json, size_t* bytes);
 };
 
-/* The one exported symbol. NULL: cannot serve this host. The table must stay valid while the plugin is loaded. */
-VAC_API const struct vac_plugin *vac_plugin_entry(uint32_t host_major, uint32_t host_minor);
+/* The one exported symbol. NULL: cannot serve this host. The table must stay valid while the plugin
+ * is loaded. */
+VAC_API const struct vac_plugin* vac_plugin_entry(uint32_t host_major, uint32_t host_minor);
 
 #ifdef __cplusplus
 }

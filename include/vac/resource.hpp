@@ -8,7 +8,8 @@
 
 namespace vac {
 
-/// Owns a resource of the C interface. Closed by its destructor, which comes before the session's end. Thread-safe.
+/// Owns a resource of the C interface. Closed by its destructor, which comes before the session's
+/// end. Thread-safe.
 class Resource {
  public:
   Resource() = default;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Result<T> and Status: a value, or an error code with a sentence. Members are named as in std::expected.
+// Result<T> and Status: a value, or an error code with a sentence. Members are named as in
+// std::expected.
 #pragma once
 
 #include <vac/error_codes.h>
@@ -55,7 +56,8 @@ constexpr const char* error_text(int code) noexcept {
   }
 }
 
-/// Why something failed. The text reads "what failed, which value, why: what to do", without the code.
+/// Why something failed. The text reads "what failed, which value, why: what to do", without the
+/// code.
 class [[nodiscard]] Error {
  public:
   Error(Errc code, std::string text) : code_(code), text_(std::move(text)) {}
@@ -113,7 +115,7 @@ class [[nodiscard]] Result {
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
   template <class U>
-    requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
+    requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
              !std::is_same_v<std::remove_cvref_t<U>, Error> &&
              !std::is_same_v<std::remove_cvref_t<U>, Result>)
   Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
@@ -175,15 +177,16 @@ using Status = Result<void>;
 #define VAC_CONCAT_INNER(a, b) a##b
 #define VAC_CONCAT(a, b) VAC_CONCAT_INNER(a, b)
 
-/// VAC_TRY(auto x, make_x()): declares x from a Result's value, or returns its error from this function.
-#define VAC_TRY(declaration, ...)                                                  \
-  auto VAC_CONCAT(vac_result_, __LINE__) = (__VA_ARGS__);                          \
-  if (!VAC_CONCAT(vac_result_, __LINE__))                                          \
-    return std::move(VAC_CONCAT(vac_result_, __LINE__)).error();                   \
+/// VAC_TRY(auto x, make_x()): declares x from a Result's value, or returns its error from this
+/// function.
+#define VAC_TRY(declaration, ...)                                \
+  auto VAC_CONCAT(vac_result_, __LINE__) = (__VA_ARGS__);        \
+  if (!VAC_CONCAT(vac_result_, __LINE__))                        \
+    return std::move(VAC_CONCAT(vac_result_, __LINE__)).error(); \
   declaration = *std::move(VAC_CONCAT(vac_result_, __LINE__))
 
 /// VAC_CHECK(do_it()): returns the error of a Status (or Result) from this function if it has one.
-#define VAC_CHECK(...)                                                             \
-  do {                                                                             \
+#define VAC_CHECK(...)                                                                      \
+  do {                                                                                      \
     if (auto vac_status = (__VA_ARGS__); !vac_status) return std::move(vac_status).error(); \
   } while (false)

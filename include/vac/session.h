@@ -15,27 +15,27 @@ extern "C" {
 typedef struct vac_session vac_session;
 
 /* Opens a session.
- *   address       "local:", "unix:///run/vaccel.sock", ...; NULL or "": the environment variable VAC_ADDRESS, and
- *                 "local:" where it is unset.
- *   options_json  NULL or a JSON object: {"timeout_ms": N} bounds every blocking call (0 or absent: no bound);
+ *   address       "local:", "unix:///run/vaccel.sock", ...; NULL or "": the environment variable
+ * VAC_ADDRESS, and "local:" where it is unset. options_json  NULL or a JSON object: {"timeout_ms":
+ * N} bounds every blocking call (0 or absent: no bound);
  *                 {"name": "..."} is shown by the agent.
  * The session is thread-safe. The caller closes it. */
-VAC_API int vac_session_open(const char *address, const char *options_json, vac_session **session);
+VAC_API int vac_session_open(const char* address, const char* options_json, vac_session** session);
 
-/* Ends the session and frees it. No call may be running in it and none of its resources may be used afterwards; those still open are
- * closed. Tensors stay valid. NULL is ignored. */
-VAC_API void vac_session_close(vac_session *session);
+/* Ends the session and frees it. No call may be running in it and none of its resources may be used
+ * afterwards; those still open are closed. Tensors stay valid. NULL is ignored. */
+VAC_API void vac_session_close(vac_session* session);
 
-/* What serves the session, as a JSON object: plugins, operations, versions; remotely the agent's answer. On success *bytes is
- * the length of the text, which is followed by a NUL; VAC_ENOSPC when capacity is too small, *bytes then says the
- * capacity needed. */
-VAC_API int vac_session_describe(vac_session *session, char *json, size_t capacity, size_t *bytes);
+/* What serves the session, as a JSON object: plugins, operations, versions; remotely the agent's
+ * answer. On success *bytes is the length of the text, which is followed by a NUL; VAC_ENOSPC when
+ * capacity is too small, *bytes then says the capacity needed. */
+VAC_API int vac_session_describe(vac_session* session, char* json, size_t capacity, size_t* bytes);
 
 /* The address as it was resolved. Lives as long as the session. */
-VAC_API const char *vac_session_address(const vac_session *session);
+VAC_API const char* vac_session_address(const vac_session* session);
 
 /* "1.2.3", the version of the library that runs. */
-VAC_API const char *vac_version(void);
+VAC_API const char* vac_version(void);
 
 #ifdef __cplusplus
 }

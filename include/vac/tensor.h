@@ -19,27 +19,28 @@ typedef struct vac_tensor vac_tensor;
  * A tensor may be read by several threads at once, written by one. It may outlive its session. */
 
 /* Memory of the tensor's own, 64-byte aligned, zeroed. */
-VAC_API int vac_tensor_new(vac_session *session, uint8_t type, size_t rank, const int64_t *dims,
-                           vac_tensor **tensor);
+VAC_API int vac_tensor_new(vac_session* session, uint8_t type, size_t rank, const int64_t* dims,
+                           vac_tensor** tensor);
 /* The caller's memory, which stays his and must live as long as the tensor. */
-VAC_API int vac_tensor_wrap(vac_session *session, uint8_t type, size_t rank, const int64_t *dims,
-                            void *data, vac_tensor **tensor);
+VAC_API int vac_tensor_wrap(vac_session* session, uint8_t type, size_t rank, const int64_t* dims,
+                            void* data, vac_tensor** tensor);
 /* The same for VAC_STRING and VAC_OPAQUE, whose size does not follow from the shape. */
-VAC_API int vac_tensor_wrap_bytes(vac_session *session, uint8_t type, size_t rank,
-                                  const int64_t *dims, void *data, size_t bytes, vac_tensor **tensor);
+VAC_API int vac_tensor_wrap_bytes(vac_session* session, uint8_t type, size_t rank,
+                                  const int64_t* dims, void* data, size_t bytes,
+                                  vac_tensor** tensor);
 /* NULL is ignored. */
-VAC_API void vac_tensor_free(vac_tensor *tensor);
+VAC_API void vac_tensor_free(vac_tensor* tensor);
 
-VAC_API uint8_t vac_tensor_type(const vac_tensor *tensor);
-VAC_API size_t vac_tensor_rank(const vac_tensor *tensor);
-VAC_API const int64_t *vac_tensor_dims(const vac_tensor *tensor);
-VAC_API void *vac_tensor_data(const vac_tensor *tensor);
-VAC_API size_t vac_tensor_bytes(const vac_tensor *tensor);
+VAC_API uint8_t vac_tensor_type(const vac_tensor* tensor);
+VAC_API size_t vac_tensor_rank(const vac_tensor* tensor);
+VAC_API const int64_t* vac_tensor_dims(const vac_tensor* tensor);
+VAC_API void* vac_tensor_data(const vac_tensor* tensor);
+VAC_API size_t vac_tensor_bytes(const vac_tensor* tensor);
 
 /* Bytes of an element of a numeric type; 0 for others. */
 VAC_API size_t vac_type_bytes(uint8_t type);
 /* "f32" for VAC_F32; "?" for a number that is none. */
-VAC_API const char *vac_type_name(uint8_t type);
+VAC_API const char* vac_type_name(uint8_t type);
 
 #ifdef __cplusplus
 }

@@ -2,8 +2,8 @@
 // Tensor: element type, shape and data, shared by its copies.
 #pragma once
 
-#include <vac/result.hpp>
 #include <vac/tensor.h>
+#include <vac/result.hpp>
 
 #include <complex>
 #include <cstddef>
@@ -66,8 +66,9 @@ inline constexpr Type type_of<std::complex<float>> = Type::c64;
 template <>
 inline constexpr Type type_of<std::complex<double>> = Type::c128;
 
-/// Contiguous, row-major. Copies share one data; it may outlive its session. Copies may be read by several threads at
-/// once, written by one. A default-constructed tensor is empty: no data, no handle.
+/// Contiguous, row-major. Copies share one data; it may outlive its session. Copies may be read by
+/// several threads at once, written by one. A default-constructed tensor is empty: no data, no
+/// handle.
 class Tensor {
  public:
   Tensor() = default;

@@ -2,13 +2,13 @@
 // The C++ interface of vAccel: header-only over the C interface. Link with -lvac.
 #pragma once
 
-#include <vac/detail/last_error.hpp>
 #include <vac/model.h>
+#include <vac/vac.h>
+#include <vac/detail/last_error.hpp>
 #include <vac/ops.hpp>
 #include <vac/resource.hpp>
 #include <vac/result.hpp>
 #include <vac/tensor.hpp>
-#include <vac/vac.h>
 
 #include <chrono>
 #include <cstdint>
@@ -25,10 +25,10 @@ namespace vac {
 
 /// How a model is to be loaded. What is left empty is the plugin's choice.
 struct ModelOptions {
-  std::string device;                 ///< "cpu", "cuda:0"
-  std::optional<int> threads;         ///< of the framework, for one run
-  std::optional<int> warmup;          ///< runs made while loading
-  std::string format;                 ///< "torchscript"; restricts the choice to plugins that list it
+  std::string device;          ///< "cpu", "cuda:0"
+  std::optional<int> threads;  ///< of the framework, for one run
+  std::optional<int> warmup;   ///< runs made while loading
+  std::string format;          ///< "torchscript"; restricts the choice to plugins that list it
   std::string to_json() const;
 };
 
@@ -38,10 +38,12 @@ struct RunOptions {
   std::vector<std::string> output_names;  ///< empty: all, in the model's order
 };
 
-/// A model in a session: a resource with its options. Confined to its session's lifetime; thread-safe.
+/// A model in a session: a resource with its options. Confined to its session's lifetime;
+/// thread-safe.
 class Model {
  public:
-  Model(vac_session* session, Resource resource) : session_(session), resource_(std::move(resource)) {}
+  Model(vac_session* session, Resource resource)
+      : session_(session), resource_(std::move(resource)) {}
 
   /// Loads it now, with the warm-up of its options; run() loads at first use.
   Status load() const { return status(vac_model_load(session_, resource_.handle())); }
@@ -68,11 +70,12 @@ struct SessionConfig {
   std::string name;                      ///< shown by the agent
 };
 
-/// A connection to where operations run. Every operation is a method of it (vac/ops.hpp). Movable; thread-safe; ends
-/// after its resources and models.
+/// A connection to where operations run. Every operation is a method of it (vac/ops.hpp). Movable;
+/// thread-safe; ends after its resources and models.
 class Session : public ops::Methods<Session, Resource, Tensor> {
  public:
-  /// "local:", "unix:///run/vaccel.sock"; empty: the environment variable VAC_ADDRESS, else "local:".
+  /// "local:", "unix:///run/vaccel.sock"; empty: the environment variable VAC_ADDRESS, else
+  /// "local:".
   static Result<Session> open(const std::string& address = {}, const SessionConfig& config = {});
 
   vac_session* handle() const noexcept { return handle_.get(); }
@@ -81,14 +84,17 @@ class Session : public ops::Methods<Session, Resource, Tensor> {
   Result<std::string> describe() const;
 
   /// A file, or "model://name" of the agent's repository.
-  Result<Resource> resource(const std::string& path_or_uri, const std::string& options_json = "{}") const;
-  Result<Resource> resource_directory(const std::string& path, const std::string& options_json = "{}") const;
+  Result<Resource> resource(const std::string& path_or_uri,
+                            const std::string& options_json = "{}") const;
+  Result<Resource> resource_directory(const std::string& path,
+                                      const std::string& options_json = "{}") const;
   /// `data` stays the caller's and must live as long as the resource.
   Result<Resource> resource_bytes(std::span<const std::byte> data,
                                   const std::string& options_json = "{}") const;
   Result<Model> model(const std::string& path_or_uri, const ModelOptions& options = {}) const;
 
-  /// A new tensor, zeroed. Throws BadResultAccess for a shape that is none and when memory is short.
+  /// A new tensor, zeroed. Throws BadResultAccess for a shape that is none and when memory is
+  /// short.
   template <class T>
   Tensor tensor(std::initializer_list<std::int64_t> shape) const {
     return tensor<T>(std::span<const std::int64_t>(shape.begin(), shape.size()));
@@ -100,7 +106,8 @@ class Session : public ops::Methods<Session, Resource, Tensor> {
   }
   Result<Tensor> new_tensor(Type type, std::span<const std::int64_t> shape) const;
 
-  /// The caller's memory as a tensor, which must live as long as it. VAC_EINVAL where size and shape differ.
+  /// The caller's memory as a tensor, which must live as long as it. VAC_EINVAL where size and
+  /// shape differ.
   template <class T>
   Result<Tensor> wrap(std::span<T> data, std::span<const std::int64_t> shape) const {
     static_assert(type_of<std::remove_const_t<T>> != Type::none, "no element type");
@@ -185,8 +192,8 @@ inline Result<Tensors> Model::run(std::span<const Tensor> inputs, const RunOptio
   vac_tensor* outputs[VAC_MAX_RECORDS - 1] = {};
   std::size_t count = 0;
   const int code = vac_model_run(session_, resource_.handle(), in_names.data(), in_names.size(),
-                                 handles.data(), handles.size(), out_names.data(), out_names.size(), nullptr, 0,
-                                 outputs, std::size(outputs), &count);
+                                 handles.data(), handles.size(), out_names.data(), out_names.size(),
+                                 nullptr, 0, outputs, std::size(outputs), &count);
   if (code != VAC_OK) return last_error(code);
   Tensors results;
   for (std::size_t i = 0; i < count; ++i) results.push_back(Tensor::adopt(outputs[i]));
@@ -239,7 +246,8 @@ inline Result<Resource> Session::resource_bytes(std::span<const std::byte> data,
   return Resource::adopt(handle);
 }
 
-inline Result<Model> Session::model(const std::string& path_or_uri, const ModelOptions& options) const {
+inline Result<Model> Session::model(const std::string& path_or_uri,
+                                    const ModelOptions& options) const {
   auto opened = resource(path_or_uri, options.to_json());
   if (!opened) return std::move(opened).error();
   return Model(handle(), *std::move(opened));
@@ -253,8 +261,8 @@ inline Result<Tensor> Session::new_tensor(Type type, std::span<const std::int64_
   return Tensor::adopt(tensor);
 }
 
-inline Result<Tensor> Session::wrap_bytes(Type type, std::span<const std::int64_t> shape, void* data,
-                                          std::size_t bytes) const {
+inline Result<Tensor> Session::wrap_bytes(Type type, std::span<const std::int64_t> shape,
+                                          void* data, std::size_t bytes) const {
   vac_tensor* handle = nullptr;
   const int code = vac_tensor_wrap(this->handle(), static_cast<std::uint8_t>(type), shape.size(),
                                    shape.data(), data, &handle);

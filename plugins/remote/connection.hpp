@@ -50,7 +50,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   /// Sends a call and waits for its reply. Outputs are written to the call's memory or, where they
-  /// do not fit, to what host->output gives (nullptr: nothing fits). The reply's times are set in the
+  /// do not fit, to what host->output gives (nullptr: all must fit). The reply's times are set in the
   /// call. The agent's own errors come with its code, text and detail.
   Status run(vac_call& call, const vac_host* host);
 

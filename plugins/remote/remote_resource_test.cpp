@@ -260,15 +260,19 @@ TEST(RemoteResource, RefusesAnAgentThatAsksForWhatIsNotThere) {
   TestSession session([&](ScriptedPeer& agent) {
     ReceivedFrame add = expect_call(agent, kAdd);
     answer_add(agent, add, {1});
-    add = expect_call(agent, kAdd);
-    answer_add(agent, add, {0, 0, 0, 0});
+    ReceivedFrame drop = expect_call(agent, kDrop);
+    agent.reply(drop);
     add = expect_call(agent, kAdd);
     agent.reply(add);  // the id is 0
+    add = expect_call(agent, kAdd);
+    answer_add(agent, add, {0, 0});
+    EXPECT_TRUE(agent.at_end());
   });
   void* state = session.attach(bytes);
-  for (const int code : {VAC_EPROTO, VAC_ENOMEM, VAC_EPROTO}) {
+  for (const char* why : {"asks for a file that is not there", "the id 0", "larger than it can be"}) {
     LoadCall call(state);
-    EXPECT_EQ(session.submit(call.fake), code) << call.host.error;
+    EXPECT_EQ(session.submit(call.fake), VAC_EPROTO);
+    EXPECT_THAT(call.host.error, HasSubstr(why));
   }
   session.detach(state);
 }

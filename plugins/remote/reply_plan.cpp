@@ -39,6 +39,10 @@ Status ReplyPlan::make(const Op& op, std::span<const std::byte> head, vac_call& 
   for (const wire::ReplyPart& part : parts_) {
     void* memory = destination(part, call, host);
     if (memory == nullptr && part.bytes != 0) {
+      if (host == nullptr) {
+        return Error{Errc::protocol, concat(op.name, ": output '", op.args[part.arg].name,
+                                            "' is larger than it can be")};
+      }
       return Error{Errc::no_memory,
                    concat(op.name, ": no memory for output '", op.args[part.arg].name, "' of ",
                           part.bytes, " bytes")};

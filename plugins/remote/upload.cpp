@@ -169,6 +169,15 @@ Result<std::uint64_t> open_uri(Connection& connection, const vac_resource_view& 
   return open.value(2);
 }
 
+Status check_need(const Connection& connection, const vac_resource_view& view,
+                  std::span<const std::uint32_t> need) {
+  if (std::ranges::all_of(need, [&](std::uint32_t file) { return file < view.file_count; })) {
+    return {};
+  }
+  return Error{Errc::protocol, concat("the agent at ", connection.address(),
+                                      " broke the protocol: it asks for a file that is not there")};
+}
+
 Result<std::uint64_t> add_files(Connection& connection, const vac_resource_view& view,
                                 vac_call& parent, const vac_host& host) {
   const std::string manifest = manifest_of(view);
@@ -182,11 +191,8 @@ Result<std::uint64_t> add_files(Connection& connection, const vac_resource_view&
   const std::uint64_t id = add.value(2);
   if (id == 0) return no_id(connection);
   need.resize(static_cast<std::size_t>(add.bytes(3) / sizeof(std::uint32_t)));
-  if (std::ranges::any_of(need, [&](std::uint32_t file) { return file >= view.file_count; })) {
-    return Error{Errc::protocol, concat("the agent at ", connection.address(),
-                                        " broke the protocol: it asks for a file that is not there")};
-  }
-  Status sent = Upload(connection, view, id, parent, host).run(need);
+  Status sent = check_need(connection, view, need);
+  if (sent) sent = Upload(connection, view, id, parent, host).run(need);
   if (sent) return id;
   drop_at_agent(connection, id);
   return std::move(sent).error();

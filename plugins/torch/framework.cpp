@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one source that includes libtorch; C++17, because clang cannot compile libtorch 1.13 as C++20.
+// The one source that includes libtorch; C++17, because clang cannot compile libtorch 1.13 as
+// C++20.
 #include "framework.hpp"
 
 #include <ATen/Parallel.h>
@@ -24,8 +25,9 @@ struct TypePair {
   std::uint8_t ours;
   at::ScalarType torch;
 };
-constexpr TypePair kTypes[] = {{VAC_F32, at::kFloat}, {VAC_F64, at::kDouble}, {VAC_I32, at::kInt},
-                               {VAC_I64, at::kLong},  {VAC_U8, at::kByte},    {VAC_BOOL, at::kBool}};
+constexpr TypePair kTypes[] = {{VAC_F32, at::kFloat}, {VAC_F64, at::kDouble},
+                               {VAC_I32, at::kInt},   {VAC_I64, at::kLong},
+                               {VAC_U8, at::kByte},   {VAC_BOOL, at::kBool}};
 constexpr const char* kTypeList = "f32, f64, i32, i64, u8 and bool";
 
 at::ScalarType to_torch(std::uint8_t type) {
@@ -39,8 +41,9 @@ std::uint8_t to_ours(at::ScalarType type, std::size_t output) {
   for (const TypePair& pair : kTypes) {
     if (pair.torch == type) return pair.ours;
   }
-  throw Failure(VAC_ENOTSUP, "output " + std::to_string(output) + " is of type " + c10::toString(type) +
-                                 ", this plugin returns " + kTypeList + ": cast it in the model");
+  throw Failure(VAC_ENOTSUP, "output " + std::to_string(output) + " is of type " +
+                                 c10::toString(type) + ", this plugin returns " + kTypeList +
+                                 ": cast it in the model");
 }
 
 /// The first sentences of what libtorch says: what follows is a trace of its own code.
@@ -63,7 +66,8 @@ std::string first_lines(const std::string& text) {
 /// The message of a model's own `raise`, which ends libtorch's trace; else the first lines.
 std::string reason(const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  const std::string text = torch_error == nullptr ? error.what() : torch_error->what_without_backtrace();
+  const std::string text =
+      torch_error == nullptr ? error.what() : torch_error->what_without_backtrace();
   const std::size_t raised = text.rfind("RuntimeError: ");
   if (raised != std::string::npos) return first_lines(text.substr(raised));
   const std::size_t any = text.rfind("Error: ");
@@ -84,7 +88,9 @@ class MemoryBuffer : public std::streambuf {
 
  protected:
   pos_type seekoff(off_type offset, std::ios_base::seekdir from, std::ios_base::openmode) override {
-    char* base = from == std::ios_base::beg ? eback() : from == std::ios_base::cur ? gptr() : egptr();
+    char* base = from == std::ios_base::beg   ? eback()
+                 : from == std::ios_base::cur ? gptr()
+                                              : egptr();
     if (offset < eback() - base || offset > egptr() - base) return pos_type(off_type(-1));
     setg(eback(), base + offset, egptr());
     return gptr() - eback();
@@ -110,9 +116,10 @@ std::string first_bytes(const Source& source) {
 }
 
 std::unique_ptr<caffe2::serialize::PyTorchStreamReader> open_archive(const Source& source,
-                                                                      std::istream& memory) {
+                                                                     std::istream& memory) {
   using caffe2::serialize::PyTorchStreamReader;
-  if (source.path != nullptr) return std::make_unique<PyTorchStreamReader>(std::string(source.path));
+  if (source.path != nullptr)
+    return std::make_unique<PyTorchStreamReader>(std::string(source.path));
   return std::make_unique<PyTorchStreamReader>(&memory);
 }
 
@@ -120,7 +127,8 @@ Parameter::Kind kind_of(const c10::TypePtr& type) {
   if (type->isSubtypeOf(*c10::TensorType::get())) return Parameter::Kind::tensor;
   if (auto optional = type->cast<c10::OptionalType>()) return kind_of(optional->getElementType());
   if (auto list = type->cast<c10::ListType>()) {
-    if (list->getElementType()->isSubtypeOf(*c10::TensorType::get())) return Parameter::Kind::tensors;
+    if (list->getElementType()->isSubtypeOf(*c10::TensorType::get()))
+      return Parameter::Kind::tensors;
   }
   if (auto dict = type->cast<c10::DictType>()) {
     if (dict->getKeyType()->kind() == c10::TypeKind::StringType &&
@@ -157,9 +165,10 @@ class TorchResults final : public Results {
  private:
   void add(const std::string& name, const c10::IValue& value) {
     if (!value.isTensor()) {
-      throw Failure(VAC_ENOTSUP, "output " + std::to_string(tensors_.size()) + " is a " + value.tagKind() +
-                                     ", not a tensor: the model must return a tensor, or a tuple, list or "
-                                     "dictionary of tensors");
+      throw Failure(VAC_ENOTSUP,
+                    "output " + std::to_string(tensors_.size()) + " is a " + value.tagKind() +
+                        ", not a tensor: the model must return a tensor, or a tuple, list or "
+                        "dictionary of tensors");
     }
     names_.push_back(name);
     tensors_.push_back(value.toTensor().to(at::kCPU).contiguous());
@@ -252,7 +261,8 @@ at::Device parse_device(const std::string& device) {
 FileKind classify(const Source& source) {
   const std::string magic = first_bytes(source);
   // A pickle, protocol 2: what torch.save wrote before version 1.6.
-  if (magic.size() >= 2 && magic[0] == '\x80' && magic[1] == '\x02') return FileKind::state_dictionary;
+  if (magic.size() >= 2 && magic[0] == '\x80' && magic[1] == '\x02')
+    return FileKind::state_dictionary;
   if (magic != std::string("PK\x03\x04", 4)) return FileKind::other;
   try {
     MemoryBuffer buffer(source.data, source.size);
@@ -278,12 +288,14 @@ std::unique_ptr<Module> load(const Source& source, const std::string& device) {
       module = torch::jit::load(memory, target, extra);
     }
     if (!module.find_method("forward")) {
-      throw Failure(VAC_EINVAL, "the model has no method forward: export it with torch.jit.script or trace");
+      throw Failure(VAC_EINVAL,
+                    "the model has no method forward: export it with torch.jit.script or trace");
     }
     module.eval();
     try {
       module = torch::jit::freeze(module);
-    } catch (const std::exception&) {  // a module that changes itself cannot be frozen, and runs as it is
+    } catch (const std::exception&) {  // a module that changes itself cannot be frozen, and runs as
+                                       // it is
     }
     return std::make_unique<TorchModule>(std::move(module), std::move(extra["vac.json"]), target);
   } catch (const Failure&) {
@@ -295,6 +307,8 @@ std::unique_ptr<Module> load(const Source& source, const std::string& device) {
 
 std::string framework_version() { return TORCH_VERSION; }
 
-int cuda_device_count() { return at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().getNumGPUs()) : 0; }
+int cuda_device_count() {
+  return at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().getNumGPUs()) : 0;
+}
 
 }  // namespace vac::torch_plugin

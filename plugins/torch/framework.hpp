@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TorchScript behind a small interface without a header of libtorch, which must be compiled as C++17: so is this file.
+// TorchScript behind a small interface without a header of libtorch, which must be compiled as
+// C++17: so is this file.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +54,8 @@ class Results {
  public:
   virtual ~Results() = default;
   virtual std::size_t size() const = 0;
-  virtual const std::string& name(std::size_t i) const = 0;  ///< of a dictionary's entry; else empty
+  virtual const std::string& name(
+      std::size_t i) const = 0;  ///< of a dictionary's entry; else empty
   virtual std::uint8_t type(std::size_t i) const = 0;
   virtual std::vector<std::int64_t> dims(std::size_t i) const = 0;
   virtual std::size_t bytes(std::size_t i) const = 0;

@@ -32,11 +32,13 @@ Result<std::vector<Port>> read_ports(const json& object, const char* key) {
     }
     Port port;
     port.name = entry["name"].get<std::string>();
-    if (entry.contains("type") && entry["type"].is_string()) port.type = entry["type"].get<std::string>();
+    if (entry.contains("type") && entry["type"].is_string())
+      port.type = entry["type"].get<std::string>();
     if (entry.contains("shape") && entry["shape"].is_array()) {
       port.shape.emplace();
       for (const json& size : entry["shape"]) {
-        if (!size.is_number_integer()) return bad_json("the shape of '" + port.name + "' has no numbers");
+        if (!size.is_number_integer())
+          return bad_json("the shape of '" + port.name + "' has no numbers");
         port.shape->push_back(size.get<std::int64_t>());
       }
     }
@@ -52,12 +54,14 @@ json port_json(const Port& port) {
 }
 
 bool fits(std::span<const std::int64_t> dims, const std::vector<std::int64_t>& shape) {
-  return std::equal(dims.begin(), dims.end(), shape.begin(), shape.end(),
-                    [](std::int64_t dim, std::int64_t wanted) { return wanted == -1 || dim == wanted; });
+  return std::equal(
+      dims.begin(), dims.end(), shape.begin(), shape.end(),
+      [](std::int64_t dim, std::int64_t wanted) { return wanted == -1 || dim == wanted; });
 }
 
 /// The commonest mistake with images has its own remedy.
-std::string shape_remedy(std::span<const std::int64_t> dims, const std::vector<std::int64_t>& shape) {
+std::string shape_remedy(std::span<const std::int64_t> dims,
+                         const std::vector<std::int64_t>& shape) {
   if (dims.size() == 4 && shape.size() == 4) {
     const std::vector<std::int64_t> to_nchw = {dims[0], dims[3], dims[1], dims[2]};
     const std::vector<std::int64_t> to_nhwc = {dims[0], dims[2], dims[3], dims[1]};
@@ -81,16 +85,19 @@ Status order_by_name(const ModelInfo& info, std::vector<Input>& inputs) {
   std::vector<Input> ordered(inputs.size());
   std::vector<bool> filled(inputs.size());
   for (Input& input : inputs) {
-    const auto port = std::find_if(info.inputs.begin(), info.inputs.end(),
-                                   [&](const Port& candidate) { return candidate.name == input.name; });
+    const auto port =
+        std::find_if(info.inputs.begin(), info.inputs.end(),
+                     [&](const Port& candidate) { return candidate.name == input.name; });
     if (port == info.inputs.end()) {
-      return Error{Errc::invalid, "the model has no input '" + input.name +
-                                      "': its inputs are " + names_of(info.inputs)};
+      return Error{Errc::invalid, "the model has no input '" + input.name + "': its inputs are " +
+                                      names_of(info.inputs)};
     }
     const auto place = static_cast<std::size_t>(port - info.inputs.begin());
     if (place >= filled.size() || filled[place]) {
-      return Error{Errc::invalid, "input '" + input.name + "' is given twice, or one before it is missing: "
-                                      "the model's inputs are " + names_of(info.inputs)};
+      return Error{Errc::invalid, "input '" + input.name +
+                                      "' is given twice, or one before it is missing: "
+                                      "the model's inputs are " +
+                                      names_of(info.inputs)};
     }
     filled[place] = true;
     ordered[place] = std::move(input);
@@ -101,8 +108,9 @@ Status order_by_name(const ModelInfo& info, std::vector<Input>& inputs) {
 
 Status check_input(std::size_t i, const Input& input, const Port& port) {
   if (!port.type.empty() && type_text(input.type) != port.type) {
-    return Error{Errc::invalid, title(i, port.name) + " is of type " + std::string(type_text(input.type)) +
-                                    ", the model takes " + port.type + ": convert it"};
+    return Error{Errc::invalid, title(i, port.name) + " is of type " +
+                                    std::string(type_text(input.type)) + ", the model takes " +
+                                    port.type + ": convert it"};
   }
   if (port.shape && !fits(input.dims, *port.shape)) {
     return Error{Errc::invalid, title(i, port.name) + " has shape " + shape_text(input.dims) +
@@ -185,18 +193,21 @@ Status arrange_inputs(const ModelInfo& info, std::vector<Input>& inputs) {
     return Error{Errc::invalid, "the model takes a dictionary: give each input its name"};
   }
   if (named && !info.named_inputs) {
-    if (info.any_inputs) return Error{Errc::invalid, "the model takes a list: give the inputs without names"};
+    if (info.any_inputs)
+      return Error{Errc::invalid, "the model takes a list: give the inputs without names"};
     VAC_CHECK(order_by_name(info, inputs));
   }
   if (!info.any_inputs && inputs.size() > info.inputs.size()) {
-    return Error{Errc::invalid, std::to_string(inputs.size()) + " inputs are given, the model takes " +
-                                    std::to_string(info.inputs.size()) + ": " + names_of(info.inputs)};
+    return Error{Errc::invalid,
+                 std::to_string(inputs.size()) + " inputs are given, the model takes " +
+                     std::to_string(info.inputs.size()) + ": " + names_of(info.inputs)};
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (type_text(inputs[i].type) == "?") {
       return Error{Errc::not_supported,
-                   title(i, inputs[i].name) + " is of an element type that torch does not take: convert it "
-                                              "to f32, f64, i32, i64, u8 or bool"};
+                   title(i, inputs[i].name) +
+                       " is of an element type that torch does not take: convert it "
+                       "to f32, f64, i32, i64, u8 or bool"};
     }
     if (!info.any_inputs) {
       VAC_CHECK(check_input(i, inputs[i], info.inputs[i]));

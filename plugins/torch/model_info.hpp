@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of a model's inputs and outputs: from vac.json, which our exporter stores in the file, else from the signature of
-// forward().
+// What is known of a model's inputs and outputs: from vac.json, which our exporter stores in the
+// file, else from the signature of forward().
 #pragma once
 
 #include <vac/result.hpp>
@@ -34,10 +34,12 @@ struct ModelInfo {
   static Result<ModelInfo> of(const Module& module, std::string_view device, int threads);
 };
 
-/// Puts named inputs into the order of the model's and checks number, names, types and shapes. `inputs` all have names, or none.
+/// Puts named inputs into the order of the model's and checks number, names, types and shapes.
+/// `inputs` all have names, or none.
 Status arrange_inputs(const ModelInfo& info, std::vector<Input>& inputs);
 
-/// "f32" for a code of the plugin ABI, as vac.json writes it; "?" for one that this plugin does not take.
+/// "f32" for a code of the plugin ABI, as vac.json writes it; "?" for one that this plugin does not
+/// take.
 std::string_view type_text(std::uint8_t type);
 std::uint8_t type_code_of(std::string_view text);
 std::string shape_text(std::span<const std::int64_t> dims);

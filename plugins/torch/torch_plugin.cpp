@@ -34,10 +34,11 @@ struct Options {
 Result<int> read_number(const json& object, const char* key, int least, int most, int fallback) {
   if (!object.contains(key)) return fallback;
   const json& value = object[key];
-  if (!value.is_number_integer() || value.get<std::int64_t>() < least || value.get<std::int64_t>() > most) {
+  if (!value.is_number_integer() || value.get<std::int64_t>() < least ||
+      value.get<std::int64_t>() > most) {
     return Error{Errc::invalid, std::string("option '") + key + "' is " + value.dump() +
-                                    ", must be a whole number from " + std::to_string(least) + " to " +
-                                    std::to_string(most)};
+                                    ", must be a whole number from " + std::to_string(least) +
+                                    " to " + std::to_string(most)};
   }
   return value.get<int>();
 }
@@ -47,13 +48,17 @@ Result<Options> read_options(std::string_view text, const Options& defaults) {
   if (!object.is_object()) return Error{Errc::invalid, "the options are not a JSON object"};
   Options options = defaults;
   for (const auto& [key, value] : object.items()) {
-    static constexpr std::string_view kKnown[] = {"device", "threads", "warmup", "format", "stateful"};
+    static constexpr std::string_view kKnown[] = {"device", "threads", "warmup", "format",
+                                                  "stateful"};
     if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown)) {
-      return Error{Errc::invalid, "option '" + key + "' is not known to torch: there are device, threads and warmup"};
+      return Error{
+          Errc::invalid,
+          "option '" + key + "' is not known to torch: there are device, threads and warmup"};
     }
   }
   if (object.contains("device")) {
-    if (!object["device"].is_string()) return Error{Errc::invalid, "option 'device' must be a string"};
+    if (!object["device"].is_string())
+      return Error{Errc::invalid, "option 'device' must be a string"};
     options.device = object["device"].get<std::string>();
   }
   VAC_TRY(options.threads, read_number(object, "threads", 1, kMostThreads, options.threads));
@@ -89,7 +94,8 @@ auto framework(Body&& body) -> Result<decltype(body())> {
 /// A resource attached. Thread-safe: one loads, the others wait for it; runs take no lock.
 class Model {
  public:
-  Model(const vac_resource_view& view, Options options) : view_(view), options_(std::move(options)) {}
+  Model(const vac_resource_view& view, Options options)
+      : view_(view), options_(std::move(options)) {}
 
   Result<std::shared_ptr<const Loaded>> get() {
     const std::lock_guard lock(mutex_);
@@ -107,7 +113,8 @@ class Model {
  private:
   Result<std::shared_ptr<const Loaded>> load() const {
     auto loaded = std::make_shared<Loaded>();
-    VAC_TRY(loaded->module, framework([&] { return torch_plugin::load(source_of(view_), options_.device); }));
+    VAC_TRY(loaded->module,
+            framework([&] { return torch_plugin::load(source_of(view_), options_.device); }));
     VAC_TRY(loaded->info, ModelInfo::of(*loaded->module, options_.device, options_.threads));
     VAC_CHECK(warm_up(*loaded));
     return std::shared_ptr<const Loaded>(std::move(loaded));
@@ -138,7 +145,8 @@ class Model {
   const vac_resource_view& view_;
   const Options options_;
   std::mutex mutex_;
-  // Shared by this state and the runs that use it, so that an unload does not pull it from under them.
+  // Shared by this state and the runs that use it, so that an unload does not pull it from under
+  // them.
   std::shared_ptr<const Loaded> loaded_;
 };
 
@@ -152,7 +160,8 @@ Status accepts(const vac_resource_view& view) {
   const std::string name = view.file_count == 0 ? "?" : view.names[0];
   const std::string resource = "resource '" + name + "' ";
   if (view.file_count != 1) {
-    return Error{Errc::invalid, resource + "is a directory, TorchScript is one file: open that file"};
+    return Error{Errc::invalid,
+                 resource + "is a directory, TorchScript is one file: open that file"};
   }
   const std::string stem = name.substr(0, name.rfind('.'));
   const std::string remedy = "export it with torch.jit.script(model).save(\"" + stem + ".pt\")";
@@ -162,7 +171,8 @@ Status accepts(const vac_resource_view& view) {
     case FileKind::state_dictionary:
       return Error{Errc::invalid, resource + "is a state dictionary, not TorchScript; " + remedy};
     case FileKind::damaged:
-      return Error{Errc::invalid, resource + "is damaged or cut short: copy it again, or " + remedy};
+      return Error{Errc::invalid,
+                   resource + "is damaged or cut short: copy it again, or " + remedy};
     case FileKind::other:
       break;
   }
@@ -192,7 +202,8 @@ Status model_describe(Call&, const ops::ModelDescribe::Args& in) {
 Result<std::vector<Input>> read_inputs(const ModelInfo& info, const ops::ModelRun::Args& in) {
   if (!in.in_names.empty() && in.in_names.size() != in.inputs.size()) {
     return Error{Errc::invalid, std::to_string(in.inputs.size()) + " inputs and " +
-                                    std::to_string(in.in_names.size()) + " names for them: give one each, or none"};
+                                    std::to_string(in.in_names.size()) +
+                                    " names for them: give one each, or none"};
   }
   std::vector<Input> inputs;
   for (std::size_t i = 0; i < in.inputs.size(); ++i) {
@@ -232,7 +243,8 @@ Result<std::vector<std::size_t>> choose_outputs(const ModelInfo& info, const Res
     std::size_t i = 0;
     while (i < results.size() && output_name(info, results, i) != name) ++i;
     if (i == results.size()) {
-      return Error{Errc::invalid, "the model has no output '" + std::string(name) + "': its outputs are " + names};
+      return Error{Errc::invalid,
+                   "the model has no output '" + std::string(name) + "': its outputs are " + names};
     }
     chosen.push_back(i);
   }
@@ -245,7 +257,8 @@ Status model_run(Call&, const ops::ModelRun::Args& in) {
   VAC_TRY(const std::vector<Input> inputs, read_inputs(loaded->info, in));
   VAC_TRY(const std::unique_ptr<Results> results,
           framework([&] { return loaded->module->forward(inputs, model.options().threads); }));
-  VAC_TRY(const std::vector<std::size_t> chosen, choose_outputs(loaded->info, *results, in.out_names));
+  VAC_TRY(const std::vector<std::size_t> chosen,
+          choose_outputs(loaded->info, *results, in.out_names));
   for (std::uint32_t child = 0; child < chosen.size(); ++child) {
     const std::size_t i = chosen[child];
     VAC_TRY(const std::uint8_t type, framework([&] { return results->type(i); }));

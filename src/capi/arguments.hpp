@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One adapter for each way in which a C function takes an argument: it writes the argument's records, and after the call tells the
-// caller what came. src/generated/ops_capi.cpp names them.
+// One adapter for each way in which a C function takes an argument: it writes the argument's
+// records, and after the call tells the caller what came. src/generated/ops_capi.cpp names them.
 //
-// Each has put(), which may refuse what it was given; room(), which fails where an output did not fit and says the size
-// needed; and give(), which hands over and cannot fail. Nothing is handed over before every output has room.
+// Each has put(), which may refuse what it was given; room(), which fails where an output did not
+// fit and says the size needed; and give(), which hands over and cannot fail. Nothing is handed
+// over before every output has room.
 #pragma once
 
 #include <vac/call.h>
@@ -116,7 +117,8 @@ struct ArrayIn : Argument {
     }
     vac_arg& record = frame.argument(type, VAC_ARRAY, dir);
     record.value = pointer_bits(data);
-    if (__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{element_bytes(type)}, &record.bytes)) {
+    if (__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{element_bytes(type)},
+                               &record.bytes)) {
       return Error{Errc::too_large, "an array's size does not fit 64 bits"};
     }
     return {};
@@ -141,7 +143,8 @@ struct ArrayOut : Argument {
     if (count == nullptr || (to == nullptr && capacity != 0)) return null_argument("an output");
     record = &frame.argument(type, VAC_ARRAY, VAC_OUT);
     const std::size_t room = text && capacity != 0 ? capacity - 1 : capacity;
-    if (__builtin_mul_overflow(std::uint64_t{room}, std::uint64_t{element_bytes(type)}, &record->bytes)) {
+    if (__builtin_mul_overflow(std::uint64_t{room}, std::uint64_t{element_bytes(type)},
+                               &record->bytes)) {
       return Error{Errc::too_large, "an output's capacity does not fit 64 bits"};
     }
     record->value = pointer_bits(to);
@@ -155,11 +158,13 @@ struct ArrayOut : Argument {
     if (text && !needed && capacity == 0) needed = 0;
     if (!needed || (*needed == 0 && !text)) return {};
     *count = static_cast<std::size_t>(*needed / element_bytes(type)) + (text ? 1 : 0);
-    return Error{Errc::no_space, concat("an output needs a capacity of ", *count, ", ", capacity, " was given")};
+    return Error{Errc::no_space,
+                 concat("an output needs a capacity of ", *count, ", ", capacity, " was given")};
   }
   void give(Outputs&) {
     if (absent()) return;
-    const auto length = static_cast<std::size_t>(to == nullptr ? 0 : record->bytes / element_bytes(type));
+    const auto length =
+        static_cast<std::size_t>(to == nullptr ? 0 : record->bytes / element_bytes(type));
     *count = length;
     if (text) static_cast<char*>(to)[length] = '\0';
   }
@@ -323,7 +328,9 @@ struct StringsIn : ListArgument {
     return {};
   }
 };
-inline StringsIn in_strings(const char* const* texts, std::size_t count) { return {{}, texts, count}; }
+inline StringsIn in_strings(const char* const* texts, std::size_t count) {
+  return {{}, texts, count};
+}
 
 struct TensorsIn : ListArgument {
   vac_tensor* const* tensors;
@@ -358,7 +365,8 @@ struct TensorsOut : ListArgument {
     if (count == nullptr) return null_argument("an output");
     record = &frame.argument(VAC_NONE, VAC_LIST, VAC_OUT);
     record->count = VAC_ANY_COUNT;
-    if (std::all_of(to, to + capacity, [](const vac_tensor* own) { return own == nullptr; })) return {};
+    if (std::all_of(to, to + capacity, [](const vac_tensor* own) { return own == nullptr; }))
+      return {};
     record->count = static_cast<std::uint32_t>(capacity);
     frame.own_tensors(to);
     for (std::size_t i = 0; i < capacity; ++i) {
@@ -377,7 +385,8 @@ struct TensorsOut : ListArgument {
     }
     if (came <= capacity) return {};
     *count = came;
-    return Error{Errc::no_space, concat("there are ", came, " outputs, room for ", capacity, " was given")};
+    return Error{Errc::no_space,
+                 concat("there are ", came, " outputs, room for ", capacity, " was given")};
   }
   void give(Outputs& outputs) {
     const std::uint32_t came = outputs.child_count(*record);
@@ -406,7 +415,8 @@ struct Values : ListArgument {
       const vac_value& value = values[i];
       if (value.rank > VAC_MAX_RANK || (value.data == nullptr && value.bytes != 0) ||
           (value.rank != 0 && value.dims == nullptr)) {
-        return Error{Errc::invalid, concat("value ", i, " has data or dims NULL, or a rank above ", VAC_MAX_RANK)};
+        return Error{Errc::invalid,
+                     concat("value ", i, " has data or dims NULL, or a rank above ", VAC_MAX_RANK)};
       }
       vac_arg* record = frame.child(value.type, value.form, dir);
       if (record == nullptr) return {};
@@ -414,7 +424,8 @@ struct Values : ListArgument {
       if (value.form == VAC_SCALAR) {
         const std::size_t width = element_bytes(value.type);
         if (value.data == nullptr || width == 0 || width > sizeof record->value) {
-          return Error{Errc::invalid, concat("value ", i, " is no scalar of type ", type_name(value.type))};
+          return Error{Errc::invalid,
+                       concat("value ", i, " is no scalar of type ", type_name(value.type))};
         }
         std::memcpy(&record->value, value.data, width);
         continue;
@@ -437,7 +448,11 @@ struct Values : ListArgument {
     }
   }
 };
-inline Values in_any(const vac_value* values, std::size_t count) { return {{}, values, nullptr, count}; }
-inline Values inout_any(vac_value* values, std::size_t count) { return {{}, values, values, count}; }
+inline Values in_any(const vac_value* values, std::size_t count) {
+  return {{}, values, nullptr, count};
+}
+inline Values inout_any(vac_value* values, std::size_t count) {
+  return {{}, values, values, count};
+}
 
 }  // namespace vac::capi

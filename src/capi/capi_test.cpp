@@ -56,7 +56,8 @@ TEST_F(CApi, EndsEachErrorWithItsCode) {
 TEST_F(CApi, RefusesNullWhereSomethingIsNeeded) {
   EXPECT_EQ(vac_noop(session_, nullptr, 5), VAC_EINVAL);
   EXPECT_EQ(vac_model_load(session_, nullptr), VAC_EINVAL);
-  EXPECT_THAT(vac_error_message(), StartsWith("model_load: an argument that is a resource is NULL"));
+  EXPECT_THAT(vac_error_message(),
+              StartsWith("model_load: an argument that is a resource is NULL"));
   double value = 0;
   EXPECT_EQ(vac_minmax(session_, &value, 1, 0, 1, nullptr, 0, nullptr, &value, &value), VAC_EINVAL);
 }
@@ -65,14 +66,16 @@ TEST_F(CApi, FillsArraysAndScalars) {
   const double data[] = {3, 1, 2};
   double result[8] = {}, low = 0, high = 0;
   std::size_t count = 99;
-  ASSERT_EQ(vac_minmax(session_, data, 3, 0, 1, result, 8, &count, &low, &high), VAC_OK) << vac_error_message();
+  ASSERT_EQ(vac_minmax(session_, data, 3, 0, 1, result, 8, &count, &low, &high), VAC_OK)
+      << vac_error_message();
   EXPECT_LE(count, 8U);
   double again[8] = {}, low_again = 0, high_again = 0;
   ASSERT_EQ(vac_minmax(session_, data, 3, 0, 1, again, 8, &count, &low_again, &high_again), VAC_OK);
   EXPECT_EQ(std::memcmp(result, again, sizeof result), 0);
   EXPECT_EQ(std::memcmp(&low, &low_again, sizeof low), 0);
   ASSERT_EQ(vac_minmax(session_, data, 3, 0, 2, again, 8, &count, &low_again, &high_again), VAC_OK);
-  EXPECT_NE(std::memcmp(&low, &low_again, sizeof low), 0) << "a changed input must change the outputs";
+  EXPECT_NE(std::memcmp(&low, &low_again, sizeof low), 0)
+      << "a changed input must change the outputs";
 }
 
 TEST_F(CApi, TellsTheRoomThatTextNeeds) {
@@ -82,7 +85,8 @@ TEST_F(CApi, TellsTheRoomThatTextNeeds) {
   ASSERT_GT(bytes, 1U);
   std::string text(bytes, '?');
   std::size_t length = 0;
-  ASSERT_EQ(vac_model_describe(session_, model, text.data(), text.size(), &length), VAC_OK) << vac_error_message();
+  ASSERT_EQ(vac_model_describe(session_, model, text.data(), text.size(), &length), VAC_OK)
+      << vac_error_message();
   EXPECT_EQ(text[length], '\0');
   EXPECT_EQ(std::strlen(text.c_str()), length);
   vac_resource_close(model);
@@ -92,8 +96,8 @@ TEST_F(CApi, MakesNewTensorsOrCountsThem) {
   vac_resource* model = resource("model");
   std::vector<vac_tensor*> out(64, nullptr);
   std::size_t count = 0;
-  ASSERT_EQ(vac_model_run(session_, model, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0, out.data(), out.size(),
-                          &count),
+  ASSERT_EQ(vac_model_run(session_, model, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0,
+                          out.data(), out.size(), &count),
             VAC_OK)
       << vac_error_message();
   ASSERT_GE(count, 1U);
@@ -101,7 +105,8 @@ TEST_F(CApi, MakesNewTensorsOrCountsThem) {
     EXPECT_NE(out[i], nullptr);
     vac_tensor_free(out[i]);
   }
-  EXPECT_EQ(vac_model_run(session_, model, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0, &count),
+  EXPECT_EQ(vac_model_run(session_, model, nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0, nullptr,
+                          0, &count),
             VAC_ENOSPC);
   EXPECT_GE(count, 1U);
   vac_resource_close(model);
@@ -114,7 +119,8 @@ TEST_F(CApi, ChangesValuesInPlace) {
   vac_value write[] = {{VAC_F32, VAC_ARRAY, 0, 0, 5, numbers, sizeof numbers, nullptr},
                        {VAC_I32, VAC_SCALAR, 0, 0, 0, &number, sizeof number, nullptr}};
   const vac_value read[] = {{VAC_CHAR, VAC_ARRAY, 0, 0, 0, const_cast<char*>("abc"), 3, nullptr}};
-  ASSERT_EQ(vac_exec(session_, library, "function", read, 1, write, 2), VAC_OK) << vac_error_message();
+  ASSERT_EQ(vac_exec(session_, library, "function", read, 1, write, 2), VAC_OK)
+      << vac_error_message();
   EXPECT_NE(numbers[0], 1.0F);
   EXPECT_NE(number, 7);
   EXPECT_EQ(write[0].bytes, sizeof numbers);
@@ -125,12 +131,12 @@ TEST_F(CApi, RefusesListsThatAreTooLong) {
   vac_resource* model = resource("model");
   const std::vector<const char*> names(300, "x");
   std::size_t count = 0;
-  EXPECT_EQ(vac_model_run(session_, model, names.data(), names.size(), nullptr, 0, nullptr, 0, nullptr, 0, nullptr, 0,
-                          &count),
+  EXPECT_EQ(vac_model_run(session_, model, names.data(), names.size(), nullptr, 0, nullptr, 0,
+                          nullptr, 0, nullptr, 0, &count),
             VAC_EFBIG);
   const std::vector<const char*> many(200, "x");
-  EXPECT_EQ(vac_model_run(session_, model, many.data(), many.size(), nullptr, 0, many.data(), many.size(), nullptr, 0,
-                          nullptr, 0, &count),
+  EXPECT_EQ(vac_model_run(session_, model, many.data(), many.size(), nullptr, 0, many.data(),
+                          many.size(), nullptr, 0, nullptr, 0, &count),
             VAC_EFBIG);
   EXPECT_THAT(vac_error_message(), HasSubstr("more than 256 records"));
   vac_resource_close(model);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A call under construction on the caller's stack: records, shapes and resources, in storage that invoke() provides.
+// A call under construction on the caller's stack: records, shapes and resources, in storage that
+// invoke() provides.
 #pragma once
 
 #include <vac/call.h>
@@ -17,9 +18,11 @@ inline constexpr std::size_t kMostArguments = 16;
 
 class Frame {
  public:
-  Frame(std::span<vac_arg> records, std::span<std::int64_t> dims) : records_(records), dims_(dims) {}
+  Frame(std::span<vac_arg> records, std::span<std::int64_t> dims)
+      : records_(records), dims_(dims) {}
 
-  /// The record of the operation's next argument. Never fails: invoke() has room for every argument.
+  /// The record of the operation's next argument. Never fails: invoke() has room for every
+  /// argument.
   vac_arg& argument(std::uint8_t type, std::uint8_t form, std::uint8_t dir) {
     vac_arg* record = next();
     if (argument_count_ < kMostArguments) {
@@ -33,7 +36,8 @@ class Frame {
     return *record;
   }
 
-  /// The tensors that the caller gives to be filled, for the argument just added: one, or one for each child of a list. Entries may be NULL.
+  /// The tensors that the caller gives to be filled, for the argument just added: one, or one for
+  /// each child of a list. Entries may be NULL.
   void own_tensors(vac_tensor* const* tensors) { own_[argument_count_ - 1] = tensors; }
 
   /// The record of a list's next child; nullptr when 256 records are full, which ok() then tells.
@@ -85,7 +89,8 @@ class Frame {
 
  private:
   vac_arg* next() {
-    if (used_ == records_.size()) {  // only lists can have filled it: give the last one up, ok() says so
+    if (used_ ==
+        records_.size()) {  // only lists can have filled it: give the last one up, ok() says so
       overflow_ = true;
       --used_;
     }

@@ -14,7 +14,8 @@ namespace vac::capi {
 int set_last_error(const Error& error) noexcept;
 int set_last_error(int code, std::string_view text, unsigned detail) noexcept;
 
-/// Runs the body of a C function, which returns a code or a Status, and turns what it throws into a code.
+/// Runs the body of a C function, which returns a code or a Status, and turns what it throws into a
+/// code.
 template <class Body>
 int guarded(Body&& body) noexcept {
   try {

@@ -9,11 +9,13 @@
 
 namespace vac::capi {
 
-void* Outputs::output(vac_call& /*call*/, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
-                      std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept {
+void* Outputs::output(vac_call& /*call*/, std::uint32_t arg, std::uint32_t child,
+                      std::uint64_t bytes, std::uint8_t type, std::uint8_t rank,
+                      const std::int64_t* dims) noexcept {
   try {
     vac_arg* record = frame_.record_of(arg);
-    if (record == nullptr || (record->dir & VAC_OUT) == 0 || record->form == VAC_ABSENT) return nullptr;
+    if (record == nullptr || (record->dir & VAC_OUT) == 0 || record->form == VAC_ABSENT)
+      return nullptr;
     return give(*record, arg, child, bytes, type, {dims, rank});
   } catch (...) {  // no memory: the plugin ends the call with VAC_ENOMEM
     return nullptr;
@@ -28,7 +30,8 @@ void* Outputs::give(vac_arg& record, std::uint32_t arg, std::uint32_t child, std
   }
   if (record.form != VAC_LIST || child >= VAC_MAX_RECORDS) return nullptr;
   const bool known = record.count != VAC_ANY_COUNT && child < record.count;
-  return give_tensor(known ? frame_.own_tensor(arg, child) : nullptr, record, child, bytes, type, dims);
+  return give_tensor(known ? frame_.own_tensor(arg, child) : nullptr, record, child, bytes, type,
+                     dims);
 }
 
 void* Outputs::give_array(vac_arg& record, std::uint64_t bytes) {
@@ -43,7 +46,8 @@ void* Outputs::give_array(vac_arg& record, std::uint64_t bytes) {
 }
 
 void* Outputs::give_tensor(const vac_tensor* own, const vac_arg& record, std::uint32_t child,
-                           std::uint64_t bytes, std::uint8_t type, std::span<const std::int64_t> dims) {
+                           std::uint64_t bytes, std::uint8_t type,
+                           std::span<const std::int64_t> dims) {
   if (find(record, child) != nullptr) return nullptr;
   if (own == nullptr) {
     TensorPointer tensor(make_tensor(type, dims, bytes, false));

@@ -20,8 +20,9 @@ struct TensorDeleter {
 };
 using TensorPointer = std::unique_ptr<vac_tensor, TensorDeleter>;
 
-/// The sink of one call. Tensors become new ones, or fill the caller's own; an array larger than its caller's capacity is kept
-/// aside, so that the plugin can finish, and its size told. Confined to the call.
+/// The sink of one call. Tensors become new ones, or fill the caller's own; an array larger than
+/// its caller's capacity is kept aside, so that the plugin can finish, and its size told. Confined
+/// to the call.
 class Outputs final : public OutputSink {
  public:
   explicit Outputs(const Frame& frame) : frame_(frame) {}
@@ -35,7 +36,8 @@ class Outputs final : public OutputSink {
   std::optional<std::uint64_t> too_large(const vac_arg& record) const noexcept;
   /// Children of a list that came, holes included.
   std::uint32_t child_count(const vac_arg& list) const noexcept;
-  /// The new tensor for a tensor record, or a list's child; nullptr: the caller's own was filled, or none came.
+  /// The new tensor for a tensor record, or a list's child; nullptr: the caller's own was filled,
+  /// or none came.
   TensorPointer take(const vac_arg& record, std::uint32_t child) noexcept;
   /// Something came for it.
   bool has(const vac_arg& record, std::uint32_t child) const noexcept;
@@ -45,14 +47,14 @@ class Outputs final : public OutputSink {
     const vac_arg* record;
     std::uint32_t child;
     std::uint64_t bytes;
-    TensorPointer tensor;              // new, or empty
+    TensorPointer tensor;                // new, or empty
     std::unique_ptr<std::byte[]> aside;  // an array without enough room
   };
   void* give(vac_arg& record, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
              std::uint8_t type, std::span<const std::int64_t> dims);
   void* give_array(vac_arg& record, std::uint64_t bytes);
-  void* give_tensor(const vac_tensor* own, const vac_arg& record, std::uint32_t child, std::uint64_t bytes,
-                    std::uint8_t type, std::span<const std::int64_t> dims);
+  void* give_tensor(const vac_tensor* own, const vac_arg& record, std::uint32_t child,
+                    std::uint64_t bytes, std::uint8_t type, std::span<const std::int64_t> dims);
   const Entry* find(const vac_arg& record, std::uint32_t child) const noexcept;
 
   const Frame& frame_;

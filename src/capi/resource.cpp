@@ -20,7 +20,8 @@ int open(vac_session* session, const void* what, const char* options_json, vac_r
          Make&& make) noexcept {
   return guarded([&]() -> Status {
     if (session == nullptr || what == nullptr || resource == nullptr) {
-      return Error{Errc::invalid, "resource_open: session, source or the place for the resource is NULL"};
+      return Error{Errc::invalid,
+                   "resource_open: session, source or the place for the resource is NULL"};
     }
     VAC_TRY(Data data, make(std::string_view(options_json == nullptr ? "" : options_json)));
     auto opened = std::make_unique<vac_resource>();
@@ -62,10 +63,11 @@ int vac_resource_open_uri(vac_session* session, const char* uri, const char* opt
   return vac::capi::open(session, uri, options_json, resource,
                          [&](std::string_view options) -> vac::Result<vac::capi::Data> {
                            if (session->core->local()) {
-                             return vac::Error{vac::Errc::not_supported,
-                                               vac::concat("resource '", uri,
-                                                           "' is a model of an agent: open the session at "
-                                                           "an agent's address, or open a file")};
+                             return vac::Error{
+                                 vac::Errc::not_supported,
+                                 vac::concat("resource '", uri,
+                                             "' is a model of an agent: open the session at "
+                                             "an agent's address, or open a file")};
                            }
                            return vac::ResourceData::from_uri(uri, options);
                          });

@@ -36,7 +36,8 @@ Result<SessionOptions> read_options(const char* address, const char* options_jso
     if (member.key == "timeout_ms") {
       const auto timeout = member.value.as_i64();
       if (!timeout || *timeout < 0 || *timeout > UINT32_MAX) {
-        return Error{Errc::invalid, "session option 'timeout_ms' must be a whole number of milliseconds"};
+        return Error{Errc::invalid,
+                     "session option 'timeout_ms' must be a whole number of milliseconds"};
       }
       options.timeout_ms = static_cast<std::uint32_t>(*timeout);
     } else if (member.key == "name") {
@@ -44,8 +45,8 @@ Result<SessionOptions> read_options(const char* address, const char* options_jso
         return Error{Errc::invalid, "session option 'name' must be a string"};
       }
     } else {
-      return Error{Errc::invalid,
-                   concat("session option '", member.key, "' is not known: there are timeout_ms and name")};
+      return Error{Errc::invalid, concat("session option '", member.key,
+                                         "' is not known: there are timeout_ms and name")};
     }
   }
   return options;
@@ -70,13 +71,16 @@ int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs
   context.resources = frame.resources();
   const int code = session->core->dispatch(call, context);
   if (outputs.error()) return refuse(op, *outputs.error());
-  if (code == VAC_OK) [[likely]] return code;
-  return set_last_error(code, context.message.empty() ? error_text(code) : context.message, context.detail);
+  if (code == VAC_OK) [[likely]]
+    return code;
+  return set_last_error(code, context.message.empty() ? error_text(code) : context.message,
+                        context.detail);
 }
 
 int refuse(std::uint32_t op, const Error& error) {
   const Op* found = find_op(op);
-  return set_last_error(error.value(), concat(found == nullptr ? "call" : found->name, ": ", error.text()),
+  return set_last_error(error.value(),
+                        concat(found == nullptr ? "call" : found->name, ": ", error.text()),
                         error.detail());
 }
 
@@ -84,7 +88,8 @@ int refuse(std::uint32_t op, const Error& error) {
 
 int vac_session_open(const char* address, const char* options_json, vac_session** session) {
   return vac::capi::guarded([&]() -> vac::Status {
-    if (session == nullptr) return vac::Error{vac::Errc::invalid, "session_open: the place for the session is NULL"};
+    if (session == nullptr)
+      return vac::Error{vac::Errc::invalid, "session_open: the place for the session is NULL"};
     VAC_TRY(vac::SessionOptions options, vac::capi::read_options(address, options_json));
     VAC_TRY(auto core, vac::capi::process_runtime().open_session(std::move(options)));
     auto opened = std::make_unique<vac_session>();
@@ -105,9 +110,11 @@ void vac_session_close(vac_session* session) {
   delete session;
 }
 
-int vac_session_describe(vac_session* session, char* json, std::size_t capacity, std::size_t* bytes) {
+int vac_session_describe(vac_session* session, char* json, std::size_t capacity,
+                         std::size_t* bytes) {
   if (session == nullptr || !session->core->local()) {
-    return vac::capi::invoke(session, vac::capi::kInfo, vac::capi::out_string(json, capacity, bytes));
+    return vac::capi::invoke(session, vac::capi::kInfo,
+                             vac::capi::out_string(json, capacity, bytes));
   }
   return vac::capi::guarded([&]() -> vac::Status {
     if (bytes == nullptr || (json == nullptr && capacity != 0)) {
@@ -116,7 +123,8 @@ int vac_session_describe(vac_session* session, char* json, std::size_t capacity,
     const std::string text = session->core->runtime().describe_json();
     if (capacity <= text.size()) {
       *bytes = text.size() + 1;
-      return vac::Error{vac::Errc::no_space, vac::concat("session_describe: needs a capacity of ", *bytes)};
+      return vac::Error{vac::Errc::no_space,
+                        vac::concat("session_describe: needs a capacity of ", *bytes)};
     }
     std::memcpy(json, text.c_str(), text.size() + 1);
     *bytes = text.size();

@@ -39,7 +39,8 @@ Result<std::uint64_t> numeric_bytes(std::uint8_t type, std::span<const std::int6
   return *bytes;
 }
 
-vac_tensor* wrap(std::uint8_t type, std::span<const std::int64_t> dims, void* data, std::uint64_t bytes) {
+vac_tensor* wrap(std::uint8_t type, std::span<const std::int64_t> dims, void* data,
+                 std::uint64_t bytes) {
   auto* tensor = new vac_tensor;
   tensor->type = type;
   tensor->rank = static_cast<std::uint8_t>(dims.size());
@@ -78,33 +79,36 @@ std::string describe_tensor(std::uint8_t type, std::span<const std::int64_t> dim
 
 using namespace vac::capi;  // NOLINT(google-build-using-namespace)
 
-int vac_tensor_new(vac_session* session, std::uint8_t type, std::size_t rank, const std::int64_t* dims,
-                   vac_tensor** tensor) {
+int vac_tensor_new(vac_session* session, std::uint8_t type, std::size_t rank,
+                   const std::int64_t* dims, vac_tensor** tensor) {
   return guarded([&]() -> vac::Status {
     VAC_CHECK(check_new(session, rank, dims, tensor));
     VAC_TRY(const std::uint64_t bytes, numeric_bytes(type, {dims, rank}));
     vac_tensor* made = make_tensor(type, {dims, rank}, bytes, true);
     if (made == nullptr) {
-      return vac::Error{vac::Errc::no_memory, vac::concat("tensor: no memory for ", bytes, " bytes")};
+      return vac::Error{vac::Errc::no_memory,
+                        vac::concat("tensor: no memory for ", bytes, " bytes")};
     }
     *tensor = made;
     return {};
   });
 }
 
-int vac_tensor_wrap(vac_session* session, std::uint8_t type, std::size_t rank, const std::int64_t* dims,
-                    void* data, vac_tensor** tensor) {
+int vac_tensor_wrap(vac_session* session, std::uint8_t type, std::size_t rank,
+                    const std::int64_t* dims, void* data, vac_tensor** tensor) {
   return guarded([&]() -> vac::Status {
     VAC_CHECK(check_new(session, rank, dims, tensor));
     VAC_TRY(const std::uint64_t bytes, numeric_bytes(type, {dims, rank}));
-    if (data == nullptr && bytes != 0) return vac::Error{vac::Errc::invalid, "tensor: data is NULL"};
+    if (data == nullptr && bytes != 0)
+      return vac::Error{vac::Errc::invalid, "tensor: data is NULL"};
     *tensor = wrap(type, {dims, rank}, data, bytes);
     return {};
   });
 }
 
 int vac_tensor_wrap_bytes(vac_session* session, std::uint8_t type, std::size_t rank,
-                          const std::int64_t* dims, void* data, std::size_t bytes, vac_tensor** tensor) {
+                          const std::int64_t* dims, void* data, std::size_t bytes,
+                          vac_tensor** tensor) {
   return guarded([&]() -> vac::Status {
     VAC_CHECK(check_new(session, rank, dims, tensor));
     const auto count = vac::element_count({dims, rank});

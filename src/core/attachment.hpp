@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plugin state of resources, kept once for (plugin, tenant, digest and options), for a remote plugin also the session.
+// Plugin state of resources, kept once for (plugin, tenant, digest and options), for a remote
+// plugin also the session.
 #pragma once
 
 #include <vac/result.hpp>
@@ -40,7 +41,8 @@ class AttachmentTable {
     auto operator<=>(const Key&) const = default;
   };
 
-  /// The attachment, made if there is none; concurrent first users wait for one attach. Each success is paired with a release.
+  /// The attachment, made if there is none; concurrent first users wait for one attach. Each
+  /// success is paired with a release.
   Result<Attachment*> acquire(const Key& key, Plugin& plugin, void* session_state,
                               const std::shared_ptr<const ResourceData>& data);
   void release(Attachment& attachment);

@@ -15,27 +15,29 @@ namespace vac {
 
 class Resource;
 
-/// Gives a plugin room for the outputs whose size the caller did not know. Called by any thread of the plugin, before completion, one at a time for a call.
+/// Gives a plugin room for the outputs whose size the caller did not know. Called by any thread of
+/// the plugin, before completion, one at a time for a call.
 class OutputSink {
  public:
   /// As vac_host.output; `type` is the element type of the argument.
   virtual void* output(vac_call& call, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
-                       std::uint8_t type, std::uint8_t rank,
-                       const std::int64_t* dims) noexcept = 0;
+                       std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept = 0;
 
  protected:
   ~OutputSink() = default;
 };
 
-/// Lives beside its vac_call, on the caller's stack or in the agent's call object. One thread dispatches; any thread may set `cancelled`.
+/// Lives beside its vac_call, on the caller's stack or in the agent's call object. One thread
+/// dispatches; any thread may set `cancelled`.
 struct CallContext {
-  OutputSink* sink = nullptr;                  ///< nullptr: the plugin gets no room
-  std::span<Resource* const> resources;       ///< one for each resource argument of the table, nullptr where absent
+  OutputSink* sink = nullptr;  ///< nullptr: the plugin gets no room
+  std::span<Resource* const>
+      resources;  ///< one for each resource argument of the table, nullptr where absent
   std::atomic<bool> cancelled{false};
-  std::uint32_t detail = 0;                     ///< the framework's own code of a failure
-  std::string message;                          ///< of a failure: the sentence without the code
-  FutexWord done;                               ///< core's
-  int code = 0;                                 ///< core's: what complete() was given
+  std::uint32_t detail = 0;  ///< the framework's own code of a failure
+  std::string message;       ///< of a failure: the sentence without the code
+  FutexWord done;            ///< core's
+  int code = 0;              ///< core's: what complete() was given
 };
 
 }  // namespace vac

@@ -68,8 +68,8 @@ void host_log(void* /*host*/, int level, const char* text) {
 }  // namespace
 
 const vac_host& host_table() noexcept {
-  static constexpr vac_host kHost = {sizeof(vac_host), VAC_ABI_MAJOR, VAC_ABI_MINOR,  nullptr,
-                                     host_complete,    host_error,    host_output,    host_cancelled,
+  static constexpr vac_host kHost = {sizeof(vac_host), VAC_ABI_MAJOR, VAC_ABI_MINOR, nullptr,
+                                     host_complete,    host_error,    host_output,   host_cancelled,
                                      host_progress,    host_log};
   return kHost;
 }

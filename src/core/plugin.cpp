@@ -24,9 +24,10 @@ vac_plugin complete_table(const vac_plugin& given) {
 Status check_table(const vac_plugin& given) {
   constexpr std::size_t kLeast = offsetof(vac_plugin, submit) + sizeof(given.submit);
   if (given.abi_major != VAC_ABI_MAJOR) {
-    return Error{Errc::bad_plugin,
-                 concat("built for plugin ABI ", given.abi_major, ", this vAccel has ABI ",
-                        VAC_ABI_MAJOR, ": rebuild the plugin against this version's <vac/plugin.h>")};
+    return Error{
+        Errc::bad_plugin,
+        concat("built for plugin ABI ", given.abi_major, ", this vAccel has ABI ", VAC_ABI_MAJOR,
+               ": rebuild the plugin against this version's <vac/plugin.h>")};
   }
   if (given.struct_size < kLeast || given.submit == nullptr || given.name == nullptr ||
       given.version == nullptr || (given.op_count != 0 && given.ops == nullptr)) {
@@ -82,13 +83,15 @@ Result<std::unique_ptr<Plugin>> Plugin::load(const std::string& path, std::uint3
   using Entry = const vac_plugin* (*)(std::uint32_t, std::uint32_t);
   auto entry = reinterpret_cast<Entry>(::dlsym(library, "vac_plugin_entry"));
   if (entry == nullptr) {
-    return Error{Errc::bad_plugin,
-                 concat("plugin '", path, "' has no symbol vac_plugin_entry: it is not a vAccel plugin")};
+    return Error{
+        Errc::bad_plugin,
+        concat("plugin '", path, "' has no symbol vac_plugin_entry: it is not a vAccel plugin")};
   }
   const vac_plugin* table = entry(VAC_ABI_MAJOR, VAC_ABI_MINOR);
   if (table == nullptr) {
-    return Error{Errc::bad_plugin, concat("plugin '", path, "' does not serve plugin ABI ", VAC_ABI_MAJOR,
-                                          ".", VAC_ABI_MINOR, ": rebuild it against this version")};
+    return Error{Errc::bad_plugin,
+                 concat("plugin '", path, "' does not serve plugin ABI ", VAC_ABI_MAJOR, ".",
+                        VAC_ABI_MINOR, ": rebuild it against this version")};
   }
   auto plugin = from_table(*table, index, config_json);
   if (!plugin) return std::move(plugin).error().with_context(concat("plugin '", path, "'"));
@@ -113,7 +116,8 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
   }
   table_ = complete;  // only now: the destructor closes what was opened
   for (const vac_op_offer& offer : offers()) {
-    slots_.push_back(offer.concurrency == 0 ? nullptr : std::make_unique<SlotPool>(offer.concurrency));
+    slots_.push_back(offer.concurrency == 0 ? nullptr
+                                            : std::make_unique<SlotPool>(offer.concurrency));
   }
   return {};
 }

@@ -19,7 +19,8 @@ namespace vac {
 class SlotPool {
  public:
   explicit SlotPool(std::uint32_t count);
-  /// The lowest free slot; waits while there is none, at most until the deadline (CLOCK_MONOTONIC ns, 0 none).
+  /// The lowest free slot; waits while there is none, at most until the deadline (CLOCK_MONOTONIC
+  /// ns, 0 none).
   Result<std::uint32_t> acquire(std::int64_t deadline_ns);
   void release(std::uint32_t slot);
 
@@ -68,7 +69,8 @@ class Plugin {
 /// The host table given to plugins, the same for all.
 const vac_host& host_table() noexcept;
 
-/// Collects what plugins say by vac_host.error outside of calls on this thread: clears it, and after the call takes it.
+/// Collects what plugins say by vac_host.error outside of calls on this thread: clears it, and
+/// after the call takes it.
 void clear_thread_error() noexcept;
 std::string take_thread_error() noexcept;
 

@@ -100,8 +100,9 @@ Result<std::shared_ptr<const ResourceData>> ResourceData::from_directory(
     if (type != fs::file_type::directory) {
       const std::string name = entry->path().lexically_relative(path).generic_string();
       if (type != fs::file_type::regular || !good_name(name)) {
-        return Error{Errc::invalid, concat("resource '", path, "': '", name,
-                                           "' is not a regular file with a printable name: remove it")};
+        return Error{Errc::invalid,
+                     concat("resource '", path, "': '", name,
+                            "' is not a regular file with a printable name: remove it")};
       }
       if (files.size() == kMostFiles) {
         return Error{Errc::too_large,
@@ -112,7 +113,8 @@ Result<std::shared_ptr<const ResourceData>> ResourceData::from_directory(
     }
     entry.increment(failure);
     if (failure) {
-      return errno_error(failure.value(), concat("resource '", path, "': cannot read the directory"));
+      return errno_error(failure.value(),
+                         concat("resource '", path, "': cannot read the directory"));
     }
   }
   if (files.empty()) {
@@ -124,8 +126,8 @@ Result<std::shared_ptr<const ResourceData>> ResourceData::from_directory(
                        sha256_hex(std::as_bytes(std::span(manifest))), options_json);
 }
 
-Result<std::shared_ptr<const ResourceData>> ResourceData::from_bytes(std::span<const std::byte> data,
-                                                                     std::string_view options_json) {
+Result<std::shared_ptr<const ResourceData>> ResourceData::from_bytes(
+    std::span<const std::byte> data, std::string_view options_json) {
   ResourceFile file;
   file.name = "bytes";
   file.digest = sha256_hex(data);
@@ -173,7 +175,8 @@ Status ResourceData::finish(std::string_view options_json) {
   }
   if (const JsonValue* format = object.find("format")) {
     if (format->as_string() == nullptr) {
-      return Error{Errc::invalid, "resource option 'format' must be a string, such as \"torchscript\""};
+      return Error{Errc::invalid,
+                   "resource option 'format' must be a string, such as \"torchscript\""};
     }
     format_ = *format->as_string();
   }

@@ -24,7 +24,8 @@ struct ResourceFile {
   std::uint64_t size = 0;
 };
 
-/// The immutable part. Owned together by the Resource handles and the attachments that plugins hold, hence shared.
+/// The immutable part. Owned together by the Resource handles and the attachments that plugins
+/// hold, hence shared.
 class ResourceData {
  public:
   enum class Kind : std::uint32_t { file = 1, directory = 2, bytes = 3, uri = 4 };
@@ -38,7 +39,8 @@ class ResourceData {
                                                                 std::string_view options_json);
   static Result<std::shared_ptr<const ResourceData>> from_uri(std::string_view uri,
                                                               std::string_view options_json);
-  /// Files whose digests are known and verified already (the agent's cache and model repository). `digest` is the resource's.
+  /// Files whose digests are known and verified already (the agent's cache and model repository).
+  /// `digest` is the resource's.
   static Result<std::shared_ptr<const ResourceData>> from_verified(Kind kind,
                                                                    std::vector<ResourceFile> files,
                                                                    std::string digest,
@@ -73,9 +75,11 @@ class ResourceData {
   vac_resource_view view_{};
 };
 
-/// The manifest of a directory, whose SHA-256 is its digest: a line a file, "sha256 size name\n", sorted by name.
+/// The manifest of a directory, whose SHA-256 is its digest: a line a file, "sha256 size name\n",
+/// sorted by name.
 std::string manifest_text(std::span<const ResourceFile> files);
-/// Strict: sorted, no duplicate, names relative without "..", empty parts or control characters, sizes decimal. Paths and data are empty.
+/// Strict: sorted, no duplicate, names relative without "..", empty parts or control characters,
+/// sizes decimal. Paths and data are empty.
 Result<std::vector<ResourceFile>> parse_manifest(std::string_view text);
 
 }  // namespace vac

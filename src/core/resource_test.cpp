@@ -101,7 +101,8 @@ TEST(Manifest, ComesBackAsItWas) {
 }
 
 TEST(Manifest, RefusesNamesThatLeaveTheFolder) {
-  for (const char* name : {"../a", "a/../b", "/a", "a//b", "a/", ".", "a/./b", "", "a\tb", "a\\b", "a\x01"}) {
+  for (const char* name :
+       {"../a", "a/../b", "/a", "a//b", "a/", ".", "a/./b", "", "a\tb", "a\\b", "a\x01"}) {
     EXPECT_FALSE(parse_manifest(digest("1") + " 1 " + name + "\n")) << name;
   }
 }

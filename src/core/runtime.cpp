@@ -39,7 +39,8 @@ std::vector<std::string> split(std::string_view text, char separator) {
 /// The folder of the library or program that this code is linked into.
 std::string own_folder() {
   Dl_info info{};
-  if (::dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) {
+  if (::dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 ||
+      info.dli_fname == nullptr) {
     return {};
   }
   std::error_code failure;
@@ -192,14 +193,18 @@ std::string Runtime::describe_json() const {
   const std::vector<Plugin*> plugins = this->plugins();
   for (const Plugin* plugin : plugins) {
     if (plugin->remote()) continue;
-    json.begin_object().key("name").string(plugin->name()).key("version").string(plugin->table().version);
+    json.begin_object()
+        .key("name")
+        .string(plugin->name())
+        .key("version")
+        .string(plugin->table().version);
     json.key("operations").begin_array();
     for (const vac_op_offer& offer : plugin->offers()) {
       if (const Op* op = find_op(offer.op)) json.string(op->name);
     }
     json.end_array().key("formats").begin_array();
-    for (const char* const* format = plugin->table().formats; format != nullptr && *format != nullptr;
-         ++format) {
+    for (const char* const* format = plugin->table().formats;
+         format != nullptr && *format != nullptr; ++format) {
       json.string(*format);
     }
     json.end_array().key("describe").json(plugin->describe()).end_object();

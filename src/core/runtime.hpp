@@ -23,8 +23,8 @@ namespace vac {
 inline constexpr const char* kVersion = "0.1.0";
 
 struct RuntimeOptions {
-  /// Names ("torch") or paths of plugins in order of choice. With `only_these` false and an empty list: every plugin found but those that serve tests
-  /// (noop, exec, mbench, older) and remote.
+  /// Names ("torch") or paths of plugins in order of choice. With `only_these` false and an empty
+  /// list: every plugin found but those that serve tests (noop, exec, mbench, older) and remote.
   std::vector<std::string> plugins;
   bool only_these = false;
   /// Folders searched for <name>.so, first match wins.
@@ -33,7 +33,8 @@ struct RuntimeOptions {
   std::map<std::string, std::string> configs;
   std::chrono::milliseconds idle_unload{0};
 
-  /// VAC_PLUGINS, VAC_PLUGIN_PATH, and the folder vac/ beside the library (or ../lib/vac beside a program) this code lies in.
+  /// VAC_PLUGINS, VAC_PLUGIN_PATH, and the folder vac/ beside the library (or ../lib/vac beside a
+  /// program) this code lies in.
   static RuntimeOptions from_environment();
 };
 
@@ -45,7 +46,8 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  /// Opens the chosen plugins, once. A plugin that was named and cannot be opened is an error; one that was merely found is logged and left out.
+  /// Opens the chosen plugins, once. A plugin that was named and cannot be opened is an error; one
+  /// that was merely found is logged and left out.
   Status load_plugins();
   /// A plugin that is linked in; for tests and programs that embed one. Before the first session.
   Status add_plugin(const vac_plugin& table, const std::string& config_json = "{}");
@@ -67,7 +69,8 @@ class Runtime {
   Result<Plugin*> remote_plugin() VAC_REQUIRES(mutex_);
   std::string find_file(const std::string& name) const;
   std::vector<std::string> installed() const;
-  /// Installed plugins outside the chosen set that offer the operation, for the text of VAC_ENOTSUP.
+  /// Installed plugins outside the chosen set that offer the operation, for the text of
+  /// VAC_ENOTSUP.
   std::string who_else_offers(std::uint32_t op);
 
   const RuntimeOptions options_;

@@ -112,8 +112,8 @@ Status Session::open_in(Plugin& plugin) {
     const vac_session_view view = {sizeof view, options_.address.c_str(), options_.tenant.c_str(),
                                    options_.options_json.c_str()};
     clear_thread_error();
-    const int code = plugin.table().session_open(plugin.state(), &view,
-                                                 &session_states_[plugin.index()]);
+    const int code =
+        plugin.table().session_open(plugin.state(), &view, &session_states_[plugin.index()]);
     VAC_CHECK(stated(code, concat("open ", options_.address, ": ", error_text(code))));
   }
   opened_.push_back(&plugin);
@@ -143,7 +143,8 @@ int Session::dispatch(vac_call& call, CallContext& context) noexcept {
   try {
     const Op* op = find_op(call.op);
     if (op == nullptr) {
-      return fail(context, Error{Errc::not_supported, concat("operation ", call.op, " is not known here")});
+      return fail(context,
+                  Error{Errc::not_supported, concat("operation ", call.op, " is not known here")});
     }
     if (Status checked = check_call(*op, {call.args, call.arg_count}, {call.meta, call.meta_bytes});
         !checked) {
@@ -151,9 +152,8 @@ int Session::dispatch(vac_call& call, CallContext& context) noexcept {
     }
     const Choice* choice = this->choice(call.op);
     if (choice == nullptr) {
-      return fail(context, Error{Errc::not_supported,
-                                 concat(op->name, ": no plugin offers it",
-                                        runtime_.who_else_offers(call.op))});
+      return fail(context, Error{Errc::not_supported, concat(op->name, ": no plugin offers it",
+                                                             runtime_.who_else_offers(call.op))});
     }
     const Route* route = &choice->routes.front();
     if (choice->resource_count != 0) {
@@ -162,7 +162,8 @@ int Session::dispatch(vac_call& call, CallContext& context) noexcept {
       route = *chosen;
     }
     const int code = run(*choice, *route, call, context);
-    if (code == VAC_OK) [[likely]] return code;
+    if (code == VAC_OK) [[likely]]
+      return code;
     if (context.message.empty()) context.message = error_text(code);
     // The agent has named the operation already.
     if (local() && !context.message.starts_with("resource ")) {
@@ -194,9 +195,10 @@ Result<const Session::Route*> Session::route(const Op& op, const Choice& choice,
   }
   if (resource == nullptr || remote_ != nullptr) return &choice.routes.front();
   if (resource->data().kind() == ResourceData::Kind::uri) {
-    return Error{Errc::not_supported,
-                 concat("resource '", resource->data().uri(),
-                        "' is a model of an agent: open the session at an agent's address, or open a file")};
+    return Error{
+        Errc::not_supported,
+        concat("resource '", resource->data().uri(),
+               "' is a model of an agent: open the session at an agent's address, or open a file")};
   }
   std::optional<Error> refusal;
   for (const Route& route : choice.routes) {
@@ -208,8 +210,8 @@ Result<const Session::Route*> Session::route(const Op& op, const Choice& choice,
                                     route.plugin->name(), ": ", error.text());
     refusal.emplace(refusal ? refusal->code() : error.code(), text);
   }
-  return Error{refusal->code(),
-               concat("resource '", title(resource->data()), "' is taken by no plugin: ", refusal->text())};
+  return Error{refusal->code(), concat("resource '", title(resource->data()),
+                                       "' is taken by no plugin: ", refusal->text())};
 }
 
 Status Session::accepts(Resource& resource, const Route& route) {
@@ -217,8 +219,9 @@ Status Session::accepts(Resource& resource, const Route& route) {
   std::atomic<Resource::Accepted>& accepted = resource.uses_[route.plugin->index()].accepted;
   if (accepted.load(std::memory_order_acquire) == Resource::Accepted::yes) return {};
   if (!data.format().empty() && !route.plugin->lists_format(data.format())) {
-    return Error{Errc::not_supported, concat("resource '", title(data), "': plugin '", route.plugin->name(),
-                                             "' does not load format '", data.format(), "'")};
+    return Error{Errc::not_supported,
+                 concat("resource '", title(data), "': plugin '", route.plugin->name(),
+                        "' does not load format '", data.format(), "'")};
   }
   if (route.plugin->table().accepts != nullptr) {
     clear_thread_error();
@@ -238,8 +241,8 @@ Result<void*> Session::attach(Resource& resource, const Route& route) {
   const ResourceData& data = resource.data();
   AttachmentTable::Key key{route.plugin, remote_ != nullptr ? this : nullptr, options_.tenant,
                            data.digest().empty() ? data.uri() : data.digest(), data.options()};
-  VAC_TRY(Attachment * attachment, runtime_.attachments_.acquire(key, *route.plugin, route.session_state,
-                                                                 resource.data_));
+  VAC_TRY(Attachment * attachment,
+          runtime_.attachments_.acquire(key, *route.plugin, route.session_state, resource.data_));
   known.store(attachment, std::memory_order_release);
   return attachment->state;
 }
@@ -265,7 +268,8 @@ int Session::run(const Choice& choice, const Route& route, vac_call& call, CallC
     call.deadline_ns = now_ns() + std::int64_t{options_.timeout_ms} * 1'000'000;
   }
   SlotPool* slots = route.offer == nullptr ? nullptr : route.plugin->slots(*route.offer);
-  if (slots == nullptr) [[likely]] return submit(route, call, context);
+  if (slots == nullptr) [[likely]]
+    return submit(route, call, context);
   auto slot = slots->acquire(call.deadline_ns);
   if (!slot) return fail(context, slot.error());
   call.slot = *slot;
@@ -278,7 +282,8 @@ int Session::submit(const Route& route, vac_call& call, CallContext& context) no
   const vac_plugin& table = route.plugin->table();
   vac_call* calls[] = {&call};
   int code = table.submit(route.plugin->state(), calls, 1);
-  if (code == VAC_OK) [[likely]] return code;
+  if (code == VAC_OK) [[likely]]
+    return code;
   if (code == VAC_EINPROGRESS) {
     bool told = call.deadline_ns == 0 || table.cancel == nullptr;
     while (context.done.load() == 0) {

@@ -24,7 +24,8 @@ class Plugin;
 class Runtime;
 class Session;
 
-/// A resource as one session uses it. Made by Session::add_resource, closed by its owner before the session. Thread-safe.
+/// A resource as one session uses it. Made by Session::add_resource, closed by its owner before the
+/// session. Thread-safe.
 class Resource {
  public:
   Resource(Session& session, std::shared_ptr<const ResourceData> data);
@@ -64,14 +65,16 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Runs one call to its end on the calling thread (and the plugin's): checks it, finds the plugin, attaches resources, takes a
-  /// slot, submits, waits. The caller sets op, args, arg_count, meta, meta_bytes, deadline_ns, flags, trace; the rest is set
-  /// here. Returns the code; on failure context.message and context.detail say more. No allocation on success.
+  /// Runs one call to its end on the calling thread (and the plugin's): checks it, finds the
+  /// plugin, attaches resources, takes a slot, submits, waits. The caller sets op, args, arg_count,
+  /// meta, meta_bytes, deadline_ns, flags, trace; the rest is set here. Returns the code; on
+  /// failure context.message and context.detail say more. No allocation on success.
   int dispatch(vac_call& call, CallContext& context) noexcept;
 
   std::unique_ptr<Resource> add_resource(std::shared_ptr<const ResourceData> data);
 
-  /// The operation runs in <= 20 us without blocking, so that a thread with other duties may dispatch it.
+  /// The operation runs in <= 20 us without blocking, so that a thread with other duties may
+  /// dispatch it.
   bool quick(std::uint32_t op) const noexcept;
 
   const SessionOptions& options() const noexcept { return options_; }
@@ -105,9 +108,9 @@ class Session {
   Runtime& runtime_;
   const SessionOptions options_;
   Plugin* remote_ = nullptr;           // serves every operation, where the address is not local:
-  std::vector<Plugin*> opened_;         // session_open has succeeded
-  std::vector<void*> session_states_;   // by plugin index
-  std::vector<Choice> choices_;         // by op id
+  std::vector<Plugin*> opened_;        // session_open has succeeded
+  std::vector<void*> session_states_;  // by plugin index
+  std::vector<Choice> choices_;        // by op id
 };
 
 }  // namespace vac

@@ -30,7 +30,9 @@ constexpr std::uint32_t kMinmax = 43;
 struct FakePlugin {
   std::vector<vac_op_offer> offers{{kNoop, 1, 0, VAC_OFFER_QUICK}};
   std::function<int(vac_call&)> on_submit = [](vac_call&) { return VAC_OK; };
-  std::function<int(const vac_resource_view&)> on_accepts = [](const vac_resource_view&) { return VAC_OK; };
+  std::function<int(const vac_resource_view&)> on_accepts = [](const vac_resource_view&) {
+    return VAC_OK;
+  };
   std::atomic<int> attached{0}, detached{0};
   const vac_host* host = nullptr;
 
@@ -51,7 +53,9 @@ struct FakePlugin {
     table.submit = [](void* plugin, vac_call* const* calls, std::size_t) {
       return self(plugin).on_submit(*calls[0]);
     };
-    table.accepts = [](void* plugin, const vac_resource_view* view) { return self(plugin).on_accepts(*view); };
+    table.accepts = [](void* plugin, const vac_resource_view* view) {
+      return self(plugin).on_accepts(*view);
+    };
     table.resource_attach = [](void* plugin, void*, const vac_resource_view*, void** state) {
       *state = plugin;
       ++self(plugin).attached;
@@ -72,7 +76,8 @@ RuntimeOptions no_plugins() {
 }
 
 struct Rig {
-  explicit Rig(std::vector<FakePlugin*> plugins, SessionOptions options = {}) : runtime(no_plugins()) {
+  explicit Rig(std::vector<FakePlugin*> plugins, SessionOptions options = {})
+      : runtime(no_plugins()) {
     const char* const names[] = {"first", "second"};
     for (std::size_t i = 0; i < plugins.size(); ++i) {
       runtime.add_plugin(plugins[i]->table(names[i])).value();
@@ -287,7 +292,9 @@ TEST(Slots, GiveUpAtTheDeadline) {
   SessionOptions options;
   options.timeout_ms = 1;
   Rig rig({&plugin}, options);
-  plugin.on_submit = [&](vac_call&) { return rig.call(kNoop, {no_data()}); };  // holds the only slot
+  plugin.on_submit = [&](vac_call&) {
+    return rig.call(kNoop, {no_data()});
+  };  // holds the only slot
   EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_ETIMEDOUT);
 }
 
@@ -305,7 +312,8 @@ TEST(PluginTable, MayEndBeforeSlotsThatItDoesNotHave) {
   FakePlugin plugin;
   vac_plugin table = plugin.table("small");
   table.struct_size = offsetof(vac_plugin, cancel);
-  table.describe = reinterpret_cast<decltype(table.describe)>(1);  // beyond the size: must not be called
+  table.describe =
+      reinterpret_cast<decltype(table.describe)>(1);  // beyond the size: must not be called
   Runtime runtime(no_plugins());
   ASSERT_TRUE(runtime.add_plugin(table));
   EXPECT_THAT(runtime.describe_json(), HasSubstr(R"("name":"small")"));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The added operation, called by its generated C function, carried by the remote plugin to an agent, and run there by its handler.
+// The added operation, called by its generated C function, carried by the remote plugin to an
+// agent, and run there by its handler.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -49,8 +50,9 @@ class ExtraOperation : public testing::TestWithParam<bool> {
   vac_session* session_ = nullptr;
 };
 
-INSTANTIATE_TEST_SUITE_P(Everywhere, ExtraOperation, testing::Bool(),
-                         [](const auto& info) { return std::string(info.param ? "agent" : "local"); });
+INSTANTIATE_TEST_SUITE_P(Everywhere, ExtraOperation, testing::Bool(), [](const auto& info) {
+  return std::string(info.param ? "agent" : "local");
+});
 
 TEST_P(ExtraOperation, IsCalledLikeAnyOther) {
   const char* const names[] = {"warp", "weft"};
@@ -68,8 +70,9 @@ TEST_P(ExtraOperation, IsCalledLikeAnyOther) {
   std::uint64_t counts[4] = {};
   vac_tensor* woven[4] = {};
 
-  ASSERT_EQ(vac_extra_weave(session_, "cloth", names, 2, weights, 3, &scale, &cloth, 1, values, 1, label, sizeof label,
-                            &label_bytes, &sum, counts, 4, &counts_count, woven, 4, &woven_count),
+  ASSERT_EQ(vac_extra_weave(session_, "cloth", names, 2, weights, 3, &scale, &cloth, 1, values, 1,
+                            label, sizeof label, &label_bytes, &sum, counts, 4, &counts_count,
+                            woven, 4, &woven_count),
             VAC_OK)
       << vac_error_message();
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models through the public interface, in process and through an agent: the same program, the same answers, the same errors.
+// Models through the public interface, in process and through an agent: the same program, the same
+// answers, the same errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -79,7 +80,9 @@ TEST_P(Models, KeepEveryElementType) {
     const auto outputs = model(std::string("identity_") + type + ".pt").run({input});
     ASSERT_TRUE(outputs) << outputs.error().message();
     EXPECT_EQ((*outputs)[0].type(), type_of<T>);
-    EXPECT_EQ(std::memcmp((*outputs)[0].bytes().data(), values.data(), values.size() * sizeof(T)), 0) << type;
+    EXPECT_EQ(std::memcmp((*outputs)[0].bytes().data(), values.data(), values.size() * sizeof(T)),
+              0)
+        << type;
   };
   same("f32", std::vector<float>{1.5F, -2.0F, 0.0F});
   same("f64", std::vector<double>{1e300, -2.5});
@@ -132,7 +135,8 @@ TEST_P(Models, TakeAndGiveDictionaries) {
   ASSERT_TRUE(outputs) << outputs.error().message();
   EXPECT_THAT((*outputs)[0].span<float>(), ElementsAre(6, 8));
   EXPECT_THAT((*outputs)[1].span<float>(), ElementsAre(8, 15));
-  EXPECT_THAT(refusal(model("dictionary.pt").run({tensor<float>({2})})), HasSubstr("give each input its name"));
+  EXPECT_THAT(refusal(model("dictionary.pt").run({tensor<float>({2})})),
+              HasSubstr("give each input its name"));
 }
 
 TEST_P(Models, FillTheCallersOwnTensor) {
@@ -142,16 +146,20 @@ TEST_P(Models, FillTheCallersOwnTensor) {
   vac_tensor* in[] = {input.handle()};
   vac_tensor* out[] = {output.handle()};
   std::size_t count = 0;
-  ASSERT_EQ(vac_jitload_forward(session_->handle(), scale_add.resource().handle(), in, 1, out, 1, &count), VAC_OK)
+  ASSERT_EQ(
+      vac_jitload_forward(session_->handle(), scale_add.resource().handle(), in, 1, out, 1, &count),
+      VAC_OK)
       << vac_error_message();
   EXPECT_EQ(out[0], output.handle());
   EXPECT_THAT(output.span<float>(), testing::Each(1.0F));
 
   const Tensor wrong = session_->tensor<float>({3, 3});
   out[0] = wrong.handle();
-  EXPECT_EQ(vac_jitload_forward(session_->handle(), scale_add.resource().handle(), in, 1, out, 1, &count),
-            VAC_EINVAL);
-  EXPECT_THAT(vac_error_message(), HasSubstr("output 0 is f32 [2,3], the tensor given for it is f32 [3,3]"));
+  EXPECT_EQ(
+      vac_jitload_forward(session_->handle(), scale_add.resource().handle(), in, 1, out, 1, &count),
+      VAC_EINVAL);
+  EXPECT_THAT(vac_error_message(),
+              HasSubstr("output 0 is f32 [2,3], the tensor given for it is f32 [3,3]"));
 }
 
 TEST_P(Models, TellHowManyOutputsThereAre) {
@@ -160,7 +168,9 @@ TEST_P(Models, TellHowManyOutputsThereAre) {
   vac_tensor* in[] = {a.handle(), a.handle()};
   vac_tensor* out[] = {nullptr};
   std::size_t count = 0;
-  EXPECT_EQ(vac_jitload_forward(session_->handle(), pair.resource().handle(), in, 2, out, 1, &count), VAC_ENOSPC);
+  EXPECT_EQ(
+      vac_jitload_forward(session_->handle(), pair.resource().handle(), in, 2, out, 1, &count),
+      VAC_ENOSPC);
   EXPECT_EQ(count, 2U);
   EXPECT_EQ(out[0], nullptr);
 }
@@ -168,7 +178,8 @@ TEST_P(Models, TellHowManyOutputsThereAre) {
 TEST_P(Models, DescribeThemselves) {
   const auto described = model("scale_add.pt").describe();
   ASSERT_TRUE(described) << described.error().message();
-  EXPECT_THAT(*described, AllOf(HasSubstr(R"("framework":"torch")"), HasSubstr(R"("shape":[-1,3])")));
+  EXPECT_THAT(*described,
+              AllOf(HasSubstr(R"("framework":"torch")"), HasSubstr(R"("shape":[-1,3])")));
   const auto bare = model("no_description.pt").describe();
   ASSERT_TRUE(bare) << bare.error().message();
   EXPECT_THAT(*bare, AllOf(HasSubstr(R"("name":"x")"), HasSubstr(R"("shape":null)")));
@@ -177,18 +188,21 @@ TEST_P(Models, DescribeThemselves) {
 TEST_P(Models, RefuseWrongShapeTypeNameAndNumber) {
   const Model scale_add = model("scale_add.pt");
   EXPECT_EQ(refusal(scale_add.run({session_->tensor<float>({2, 4})})),
-            "model_run: input 0 'x' has shape [2,4], the model takes [any,3]: give it that shape (VAC_EINVAL)");
+            "model_run: input 0 'x' has shape [2,4], the model takes [any,3]: give it that shape "
+            "(VAC_EINVAL)");
   EXPECT_EQ(refusal(scale_add.run({session_->tensor<double>({2, 3})})),
             "model_run: input 0 'x' is of type f64, the model takes f32: convert it (VAC_EINVAL)");
   const Tensor good = session_->tensor<float>({2, 3});
-  EXPECT_THAT(refusal(scale_add.run({good, good})), HasSubstr("2 inputs are given, the model takes 1: x"));
+  EXPECT_THAT(refusal(scale_add.run({good, good})),
+              HasSubstr("2 inputs are given, the model takes 1: x"));
   RunOptions names;
   names.input_names = {"y"};
   EXPECT_THAT(refusal(scale_add.run({good}, names)), HasSubstr("no input 'y': its inputs are x"));
   names.input_names = {};
   names.output_names = {"z"};
   EXPECT_THAT(refusal(scale_add.run({good}, names)), HasSubstr("no output 'z': its outputs are y"));
-  EXPECT_THAT(refusal(scale_add.run({session_->tensor<std::uint16_t>({2, 3})})), HasSubstr("VAC_ENOTSUP"));
+  EXPECT_THAT(refusal(scale_add.run({session_->tensor<std::uint16_t>({2, 3})})),
+              HasSubstr("VAC_ENOTSUP"));
 }
 
 TEST_P(Models, ReportTheirOwnFailures) {
@@ -203,7 +217,8 @@ TEST_P(Models, SayWhatAFileIsThatIsNoModel) {
     const auto outputs = model(std::string(name) + ".pth").run({tensor<float>({1})});
     EXPECT_EQ(refusal(outputs), std::string("resource '") + name +
                                     ".pth' is a state dictionary, not TorchScript; export it with "
-                                    "torch.jit.script(model).save(\"" + name + ".pt\") (VAC_EINVAL)");
+                                    "torch.jit.script(model).save(\"" +
+                                    name + ".pt\") (VAC_EINVAL)");
   }
   const auto poem = session_->model(write("poem.txt", "roses are red"));
   EXPECT_THAT(refusal(poem.value().run({tensor<float>({1})})),
@@ -211,7 +226,8 @@ TEST_P(Models, SayWhatAFileIsThatIsNoModel) {
   std::ifstream whole(model_path("scale_add.pt"), std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(whole)), {});
   const auto cut = session_->model(write("cut.pt", bytes.substr(0, bytes.size() / 2)));
-  EXPECT_THAT(refusal(cut.value().run({tensor<float>({1})})), HasSubstr("'cut.pt' is damaged or cut short"));
+  EXPECT_THAT(refusal(cut.value().run({tensor<float>({1})})),
+              HasSubstr("'cut.pt' is damaged or cut short"));
 }
 
 TEST_P(Models, SayThatTheFileIsMissing) {

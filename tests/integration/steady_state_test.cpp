@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a warm call costs in system calls and memory, on both sides, seen from outside with strace and /proc.
+// What a warm call costs in system calls and memory, on both sides, seen from outside with strace
+// and /proc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -19,14 +20,16 @@ namespace {
 
 constexpr int kCalls = 1000;
 constexpr int kWarmup = 300;
-constexpr int kRuns = 3;  // the best counts: the scheduler can stall a run so that a thread goes idle in it
+constexpr int kRuns =
+    3;  // the best counts: the scheduler can stall a run so that a thread goes idle in it
 
 std::string client(const std::string& address, int calls) {
-  return (test::build_directory() / "test" / "client_program").string() + " noops " + address + " 64 " +
-         std::to_string(kWarmup) + " " + std::to_string(calls);
+  return (test::build_directory() / "test" / "client_program").string() + " noops " + address +
+         " 64 " + std::to_string(kWarmup) + " " + std::to_string(calls);
 }
 
-/// The names of the system calls in a file of strace -f, in their order; resumed ones count where they began.
+/// The names of the system calls in a file of strace -f, in their order; resumed ones count where
+/// they began.
 std::vector<std::string> read_trace(const std::string& path) {
   std::vector<std::string> names;
   std::ifstream file(path);
@@ -48,7 +51,8 @@ std::vector<std::string> read_trace(const std::string& path) {
 bool receives(const std::string& name) { return name == "recvfrom" || name == "recvmsg"; }
 bool sends(const std::string& name) { return name == "sendmsg"; }
 
-/// System calls other than one receive and one send a call, in the middle kCalls calls of the trace. Many, if there are not so many.
+/// System calls other than one receive and one send a call, in the middle kCalls calls of the
+/// trace. Many, if there are not so many.
 std::vector<std::string> others(const std::vector<std::string>& trace) {
   std::vector<std::string> strange;
   int sent = 0, received = 0;
@@ -85,11 +89,12 @@ TEST(WarmCall, IsOneSendAndOneReceiveOnEachSideAndNothingElse) {
     test::AgentProcess agent({"--plugin", "noop"});
     const std::string agent_trace = agent.folder() + "/agent.trace";
     const std::string client_trace = agent.folder() + "/client.trace";
-    const auto result = test::shell(
-        "strace -f -o " + agent_trace + " -p " + std::to_string(agent.pid()) + " & tracer=$!; " +
-        "while ! grep -q 'TracerPid:\t[1-9]' /proc/" + std::to_string(agent.pid()) + "/status; do :; done; " +
-        "strace -f -o " + client_trace + " " + client(agent.address(), kCalls + 100) + "; status=$?; " +
-        "kill -INT $tracer; wait $tracer; exit $status");
+    const auto result =
+        test::shell("strace -f -o " + agent_trace + " -p " + std::to_string(agent.pid()) +
+                    " & tracer=$!; " + "while ! grep -q 'TracerPid:\t[1-9]' /proc/" +
+                    std::to_string(agent.pid()) + "/status; do :; done; " + "strace -f -o " +
+                    client_trace + " " + client(agent.address(), kCalls + 100) + "; status=$?; " +
+                    "kill -INT $tracer; wait $tracer; exit $status");
     ASSERT_EQ(result.status, 0) << result.output << agent.log();
     const auto client_others = others(read_trace(client_trace));
     const auto agent_others = others(read_trace(agent_trace));
@@ -104,13 +109,15 @@ TEST(WarmCall, CausesNoPageFaultOnEitherSide) {
   test::AgentProcess agent({"--plugin", "noop"});
   long client_best = kCalls, agent_best = kCalls;
   for (int run = 0; run < kRuns; ++run) {
-    // Two runs of the client differ in their number of warm calls alone: so does the agent's number of faults, but for noise.
+    // Two runs of the client differ in their number of warm calls alone: so does the agent's number
+    // of faults, but for noise.
     const auto faults_with = [&](int calls) {
       constexpr int kMinorFaults = 10;
       const long before = field_of_stat(agent.pid(), kMinorFaults);
       const auto result = test::shell(client(agent.address(), calls));
       EXPECT_EQ(result.status, 0) << result.output;
-      client_best = std::min(client_best, std::stol(result.output.substr(std::string("faults ").size())));
+      client_best =
+          std::min(client_best, std::stol(result.output.substr(std::string("faults ").size())));
       return field_of_stat(agent.pid(), kMinorFaults) - before;
     };
     faults_with(kCalls);  // the agent's first client warms it up

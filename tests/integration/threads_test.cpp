@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many threads at once: every call is answered exactly once, with its own answer. Runs under every sanitizer, in the client and in the
-// agent.
+// Many threads at once: every call is answered exactly once, with its own answer. Runs under every
+// sanitizer, in the client and in the agent.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -62,20 +62,23 @@ class ManyThreads : public testing::Test {
   template <class Body>
   static void run(Body&& body) {
     std::vector<std::thread> threads;
-    for (int thread = 0; thread < kThreads; ++thread) threads.emplace_back([&, thread] { body(thread); });
+    for (int thread = 0; thread < kThreads; ++thread)
+      threads.emplace_back([&, thread] { body(thread); });
     for (std::thread& thread : threads) thread.join();
   }
   void ask_all(const Session& session, int thread) {
     for (int call = 0; call < kCallsAThread; ++call) {
       const auto answer = ask(session, thread, call);
       ASSERT_TRUE(answer) << answer.error().message();
-      EXPECT_EQ(*answer, expected_[static_cast<std::size_t>(thread)][static_cast<std::size_t>(call)]);
+      EXPECT_EQ(*answer,
+                expected_[static_cast<std::size_t>(thread)][static_cast<std::size_t>(call)]);
       ++answered_;
     }
   }
   void expect_all_answered() {
     EXPECT_EQ(answered_, kThreads * kCallsAThread);
-    EXPECT_EQ(agent_.stop(), 0) << agent_.log();  // a sanitizer that has found something ends it otherwise
+    EXPECT_EQ(agent_.stop(), 0)
+        << agent_.log();  // a sanitizer that has found something ends it otherwise
     EXPECT_THAT(agent_.log(), testing::Not(testing::HasSubstr("Sanitizer")));
   }
 

@@ -9,8 +9,9 @@
 
 namespace vac::test {
 
-/// Started by the constructor, which returns when the agent listens and throws when it does not; stopped by SIGTERM, and if that does
-/// not help in time by SIGKILL. Owns a folder for its socket, cache and log. Confined to one thread.
+/// Started by the constructor, which returns when the agent listens and throws when it does not;
+/// stopped by SIGTERM, and if that does not help in time by SIGKILL. Owns a folder for its socket,
+/// cache and log. Confined to one thread.
 class AgentProcess {
  public:
   explicit AgentProcess(std::vector<std::string> arguments);
