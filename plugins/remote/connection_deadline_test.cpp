@@ -87,7 +87,7 @@ TEST(ConnectionDeadline, OfAFollowerDoesNotWaitForTheLeader) {
 
 TEST(ConnectionDeadline, OfALeaderHandsTheLeadOn) {
   Link link;
-  Sleeper leader, follower;
+  Sleeper leader;
   Script script(link, [&] {
     ReceivedFrame first = link.agent.receive();
     ReceivedFrame second = link.agent.receive();

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/access.hpp"
 #include "agent/call_task.hpp"
 #include "agent/connection.hpp"
 #include "agent/connection_table.hpp"
@@ -38,14 +39,6 @@ constexpr std::chrono::milliseconds kDrainPause{2};
 unsigned executors_of(const AgentConfig& config) {
   if (config.executors != 0) return config.executors;
   return std::max(kLeastExecutors, 2 * std::thread::hardware_concurrency());
-}
-
-transport::ListenOptions listen_options(const ListenerConfig& listener) {
-  transport::ListenOptions options;
-  options.group = listener.group;
-  if (!listener.group.empty()) options.mode = 0660;
-  if (!listener.uids.empty()) options.mode = 0666;  // each is asked for its uid
-  return options;
 }
 
 /// An operation that several plugins offer may run in all of them at once.
@@ -161,7 +154,7 @@ Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config, std::unique_ptr<
   for (const ListenerConfig& listener : parts->config.listeners) {
     VAC_TRY(const transport::Address address, transport::parse_address(listener.address));
     VAC_TRY(std::unique_ptr<transport::Listener> door,
-            transport::listen(address, listen_options(listener)));
+            transport::listen(address, {socket_mode(listener), listener.group}));
     VAC_CHECK(parts->watch.add_listener(listener, std::move(door)));
     log_info("listening on ", listener.address, ", plugins: ", plugins);
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "agent/access.hpp"
 #include "agent/clock.hpp"
 #include "agent/connection_table.hpp"
 #include "agent/crew.hpp"
@@ -136,21 +137,8 @@ void Connection::check_time(std::int64_t now) {
   }
 }
 
-Status Connection::check_peer() const {
-  const std::optional<std::uint32_t> uid = channel_->peer_uid();
-  if (!uid || *uid == ::geteuid()) return {};
-  // With a group the socket file's mode has decided, unless users are named as well.
-  if (!listener_.uids.empty() ? std::ranges::count(listener_.uids, *uid) != 0
-                              : !listener_.group.empty()) {
-    return {};
-  }
-  return Error{Errc::access_denied,
-               concat("uid ", *uid, " may not use ", listener_.address,
-                      ": ask who runs the agent to name the user or a group in [[listen]]")};
-}
-
 Status Connection::greet(const wire::Hello& theirs) {
-  VAC_CHECK(check_peer());
+  VAC_CHECK(check_access(listener_, channel_->peer_uid(), ::geteuid()));
   const LimitsConfig& limits = services_.config.limits;
   wire::Hello ours;
   ours.calls_in_flight = limits.calls_in_flight;

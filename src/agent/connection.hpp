@@ -107,7 +107,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   /// Accepts or refuses the client; session and tenant are there afterwards.
   Status greet(const wire::Hello& hello);
-  Status check_peer() const;
   void settle(Writer::Outcome outcome);
   void refuse(const Error& why);
 

@@ -135,6 +135,10 @@ struct ArrayOut : Argument {
   vac_arg* record = nullptr;
 
   bool absent() const { return optional && to == nullptr && count == nullptr; }
+  std::size_t elements(std::uint64_t bytes) const {
+    const std::uint32_t width = element_bytes(type);
+    return width == 0 ? 0 : static_cast<std::size_t>(bytes / width);
+  }
   Status put(Frame& frame) {
     if (absent()) {
       frame.argument(type, VAC_ABSENT, VAC_OUT);
@@ -157,14 +161,13 @@ struct ArrayOut : Argument {
     if (!needed && to == nullptr) needed = 0;  // no room was given: the size is what was asked for
     if (text && !needed && capacity == 0) needed = 0;
     if (!needed || (*needed == 0 && !text)) return {};
-    *count = static_cast<std::size_t>(*needed / element_bytes(type)) + (text ? 1 : 0);
+    *count = elements(*needed) + (text ? 1 : 0);
     return Error{Errc::no_space,
                  concat("an output needs a capacity of ", *count, ", ", capacity, " was given")};
   }
   void give(Outputs&) {
     if (absent()) return;
-    const auto length =
-        static_cast<std::size_t>(to == nullptr ? 0 : record->bytes / element_bytes(type));
+    const std::size_t length = to == nullptr ? 0 : elements(record->bytes);
     *count = length;
     if (text) static_cast<char*>(to)[length] = '\0';
   }

@@ -183,6 +183,7 @@ Result<std::unique_ptr<Session>> Runtime::open_session(SessionOptions options) {
 std::vector<Plugin*> Runtime::plugins() const {
   const MutexLock lock(mutex_);
   std::vector<Plugin*> plugins;
+  plugins.reserve(plugins_.size());
   for (const auto& plugin : plugins_) plugins.push_back(plugin.get());
   return plugins;
 }
