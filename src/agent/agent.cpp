@@ -46,7 +46,8 @@ void set_call_limits(const Runtime& runtime, Crew& crew) {
   std::map<std::uint32_t, std::uint64_t> limits;
   for (const Plugin* plugin : runtime.plugins()) {
     for (const vac_op_offer& offer : plugin->offers()) {
-      limits[offer.op] += offer.concurrency == 0 ? CallQueue::kUnlimited : offer.concurrency;
+      const SlotPool* const slots = plugin->slots(offer);
+      limits[offer.op] += slots == nullptr ? CallQueue::kUnlimited : slots->count();
     }
   }
   for (const auto& [op, calls] : limits) {

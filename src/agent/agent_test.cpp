@@ -137,7 +137,7 @@ class AgentTest : public testing::Test {
   }
   void start() {
     auto runtime = std::make_unique<Runtime>(RuntimeOptions{{}, true, {}, {}, {}});
-    ASSERT_TRUE(runtime->add_plugin(table_));
+    ASSERT_TRUE(runtime->add_plugin(table_, plugin_json_));
     auto agent = Agent::start(config_, std::move(runtime));
     ASSERT_TRUE(agent) << agent.error().message();
     agent_ = *std::move(agent);
@@ -164,6 +164,7 @@ class AgentTest : public testing::Test {
   Gate gate_;
   std::array<vac_op_offer, 4> offers_;
   vac_plugin table_{};
+  std::string plugin_json_ = "{}";
   AgentConfig config_;
   std::unique_ptr<Agent> agent_;
 };
@@ -197,6 +198,26 @@ TEST_F(AgentTest, RunsOtherOperationsWhileThePluginHasNoSlotForOne) {
   EXPECT_EQ(gate_.entered(), 4);
   gate_.open();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(busy.receive().code(), VAC_OK);
+}
+
+TEST_F(AgentTest, RunsAsManyCallsAtOnceAsTheConfigurationSays) {
+  plugin_json_ = R"({"slots": 2})";
+  start();
+  RawClient client = this->client();
+  BuiltCall slow = gated();
+  for (int i = 0; i < 6; ++i) client.call(slow);
+  gate_.wait_for(2);
+  BuiltCall call = quick();  // not any more: it needs a slot
+  client.call(call);
+  BuiltCall ping(1);
+  const std::uint64_t last = client.call(ping);
+  std::vector<std::uint64_t> answered;
+  while (answered.empty() || answered.back() != last) {
+    answered.push_back(client.receive().header.request);
+  }
+  EXPECT_EQ(gate_.entered(), 2);
+  gate_.open();
+  while (answered.size() < 8) answered.push_back(client.receive().header.request);
 }
 
 TEST_F(AgentTest, ClosesAConnectionWithMoreCallsInFlightThanAgreed) {

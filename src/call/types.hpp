@@ -26,6 +26,12 @@ constexpr const char* type_name(std::uint8_t type) noexcept {
   return type < sizeof kNames / sizeof *kNames ? kNames[type] : "?";
 }
 
+/// Whether an array of that type can have that many bytes; never where the type has no width.
+constexpr bool whole_elements(std::uint8_t type, std::uint64_t bytes) noexcept {
+  const std::uint32_t width = element_bytes(type);
+  return width != 0 && bytes % width == 0;
+}
+
 /// Whether it is a number type: a scalar's or an array's element.
 constexpr bool is_number(std::uint8_t type) noexcept {
   return type >= VAC_BOOL && type <= VAC_C128;

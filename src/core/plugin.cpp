@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <utility>
 
+#include "base/json_text.hpp"
 #include "base/text.hpp"
 
 namespace vac {
@@ -42,9 +44,42 @@ Error call_failed(const char* what, int code) {
   return Error{code > 0 ? static_cast<Errc>(code) : Errc::failed, concat(what, text)};
 }
 
+constexpr std::int64_t kMostSlots = 4096;
+
+/// A plugin's configuration without what is the host's.
+struct Config {
+  std::string plugin_json;
+  std::uint32_t slots = 0;
+};
+
+Result<Config> split_config(const std::string& json) {
+  Config config;
+  VAC_TRY(const JsonValue given, parse_json(json.empty() ? "{}" : json));
+  std::vector<JsonMember> rest;
+  for (const JsonMember& member : given.members()) {
+    if (member.key != "slots") {
+      rest.push_back(member);
+      continue;
+    }
+    const std::optional<std::int64_t> slots = member.value.as_i64();
+    if (!slots || *slots < 0 || *slots > kMostSlots) {
+      return Error{Errc::invalid, concat("its setting 'slots' must be a number of calls up to ",
+                                         kMostSlots, ", 0 for no limit")};
+    }
+    config.slots = static_cast<std::uint32_t>(*slots);
+  }
+  config.plugin_json = to_json(JsonValue::object(std::move(rest)));
+  return config;
+}
+
+/// The lower of two limits, of which 0 is none.
+std::uint32_t lower(std::uint32_t a, std::uint32_t b) {
+  return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
+}
+
 }  // namespace
 
-SlotPool::SlotPool(std::uint32_t count) {
+SlotPool::SlotPool(std::uint32_t count) : count_(count) {
   const MutexLock lock(mutex_);
   for (std::uint32_t slot = count; slot-- > 0;) free_.push_back(slot);
 }
@@ -108,16 +143,17 @@ Result<std::unique_ptr<Plugin>> Plugin::from_table(const vac_plugin& table, std:
 
 Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::string& config_json) {
   index_ = index;
+  VAC_TRY(const Config config, split_config(config_json));
   vac_plugin complete = complete_table(table);
   if (complete.open != nullptr) {
     clear_thread_error();
-    const int code = complete.open(&host_table(), config_json.c_str(), &state_);
+    const int code = complete.open(&host_table(), config.plugin_json.c_str(), &state_);
     if (code != VAC_OK) return call_failed("", code);
   }
   table_ = complete;  // only now: the destructor closes what was opened
   for (const vac_op_offer& offer : offers()) {
-    slots_.push_back(offer.concurrency == 0 ? nullptr
-                                            : std::make_unique<SlotPool>(offer.concurrency));
+    const std::uint32_t count = lower(offer.concurrency, config.slots);
+    slots_.push_back(count == 0 ? nullptr : std::make_unique<SlotPool>(count));
   }
   return {};
 }

@@ -23,8 +23,10 @@ class SlotPool {
   /// ns, 0 none).
   Result<std::uint32_t> acquire(std::int64_t deadline_ns);
   void release(std::uint32_t slot);
+  std::uint32_t count() const noexcept { return count_; }
 
  private:
+  const std::uint32_t count_;
   Mutex mutex_;
   CondVar freed_;
   std::vector<std::uint32_t> free_ VAC_GUARDED_BY(mutex_);
@@ -51,7 +53,7 @@ class Plugin {
   /// nullptr where the operation is not offered.
   const vac_op_offer* offer(std::uint32_t op) const noexcept;
   bool lists_format(const std::string& format) const noexcept;
-  /// nullptr: unlimited.
+  /// As many as the plugin offers, or fewer by the setting "slots" of its configuration; nullptr: unlimited.
   SlotPool* slots(const vac_op_offer& offer) const noexcept;
   /// The plugin's own JSON, "{}" where it gives none.
   std::string describe() const;

@@ -135,8 +135,9 @@ const Session::Choice* Session::choice(std::uint32_t op) const noexcept {
 bool Session::quick(std::uint32_t op) const noexcept {
   const Choice* choice = this->choice(op);
   if (choice == nullptr || choice->resource_count != 0) return false;
-  const vac_op_offer* offer = choice->routes.front().offer;
-  return offer != nullptr && (offer->flags & VAC_OFFER_QUICK) != 0;
+  const Route& route = choice->routes.front();
+  return route.offer != nullptr && (route.offer->flags & VAC_OFFER_QUICK) != 0 &&
+         route.plugin->slots(*route.offer) == nullptr;  // waiting for one is not quick
 }
 
 int Session::dispatch(vac_call& call, CallContext& context) noexcept {

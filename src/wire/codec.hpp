@@ -26,7 +26,7 @@ namespace vac::wire {
 class FrameEncoder {
  public:
   /// Payload of a frame up to this size is copied behind the head, so that a small frame is one
-  /// piece. Measured on unix sockets: up to here no dearer than a gather list, from 8 KiB on dearer.
+  /// piece. Measured on unix sockets: no dearer than a gather list up to here, dearer from 8 KiB.
   static constexpr std::size_t kCopiedPayload = 4096;
 
   FrameEncoder() = default;

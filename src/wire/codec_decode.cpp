@@ -264,7 +264,7 @@ class ReplyReader {
     if (!has_data(record)) return scalar(record);
     if (record.form == VAC_TENSOR) {
       if (const char* why = tensor(record, asked)) return why;
-    } else if (record.bytes % element_bytes(record.type) != 0) {
+    } else if (!whole_elements(record.type, record.bytes)) {
       return "ends in the middle of an element";
     }
     if (const char* why = layout_.place(record)) return why;

@@ -211,8 +211,7 @@ const char* FrameEncoder::Result::fill(const vac_arg& from, const char* meta, co
   }
   if (data == nullptr && record.bytes != 0) return "has no data";
   if (from.form == VAC_ARRAY) {
-    const std::uint64_t width = element_bytes(from.type);
-    return record.bytes % width == 0 ? nullptr : "ends in the middle of an element";
+    return whole_elements(from.type, record.bytes) ? nullptr : "ends in the middle of an element";
   }
   if (from.dir == VAC_OUT && made != nullptr) {
     if (!is_tensor_element(made->type) || made->rank > VAC_MAX_RANK) return "is no tensor";

@@ -141,8 +141,8 @@ TEST(FrameEncoder, LargerPayloadFollowsInDataFrames) {
   const vac_arg& tensor = call.records()[8];
   ASSERT_EQ(tensor.bytes, (4U << 20) + 100);
   // Four names and the first tensor of 3 bytes come before it, each in 64 bytes.
-  EXPECT_EQ(std::memcmp(payload.data() + 5 * 64, reinterpret_cast<const void*>(tensor.value),
-                        tensor.bytes),
+  EXPECT_EQ(std::memcmp(payload.data() + 5 * kAlignment,
+                        reinterpret_cast<const void*>(tensor.value), tensor.bytes),
             0);
 }
 

@@ -10,21 +10,21 @@
 namespace vac::wire {
 namespace {
 
-enum Tag : std::uint32_t {
-  kVersionMin = 1,
-  kVersionMax = 2,
-  kFeatures = 3,
-  kCallsInFlight = 4,
-  kClientName = 5,
-  kToken = 6,
-  kRegionKinds = 7,
-  kLargestFrame = 8,
-  kKnownTags = 9,
+enum class Tag : std::uint32_t {
+  version_min = 1,
+  version_max = 2,
+  features = 3,
+  calls_in_flight = 4,
+  client_name = 5,
+  token = 6,
+  region_kinds = 7,
+  largest_frame = 8,
 };
 
-constexpr const char* kTagNames[] = {"",         "version_min",     "version_max",
-                                     "features", "calls in flight", "name",
-                                     "token",    "region kinds",    "largest frame"};
+constexpr std::size_t kTags = 9;  // with 0, which is none
+constexpr const char* kTagNames[kTags] = {"",         "version_min",     "version_max",
+                                          "features", "calls in flight", "name",
+                                          "token",    "region kinds",    "largest frame"};
 
 struct TagHead {
   std::uint32_t tag, bytes;
@@ -38,7 +38,7 @@ void append(std::vector<std::byte>& out, const void* data, std::size_t bytes) {
 }
 
 void append_tag(std::vector<std::byte>& out, Tag tag, const void* data, std::size_t bytes) {
-  const TagHead head{tag, static_cast<std::uint32_t>(bytes)};
+  const TagHead head{static_cast<std::uint32_t>(tag), static_cast<std::uint32_t>(bytes)};
   append(out, &head, sizeof head);
   append(out, data, bytes);
   out.resize(out.size() + padded(bytes) - bytes);
@@ -70,19 +70,21 @@ class Fields {
   explicit Fields(Hello& hello) : hello_(hello) {}
 
   Status read(std::uint32_t tag, std::span<const std::byte> data) {
-    if (tag == 0 || tag >= kKnownTags) return {};
+    if (tag == 0 || tag >= kTags) return {};
     if (seen_[tag]) return malformed(concat("'", kTagNames[tag], "' is given twice"));
     seen_[tag] = true;
-    if (!store(tag, data)) {
+    if (!store(static_cast<Tag>(tag), data)) {
       return malformed(
           concat("'", kTagNames[tag], "' has a wrong size of ", data.size(), " bytes"));
     }
     return {};
   }
 
-  bool has_versions() const { return seen_[kVersionMin] && seen_[kVersionMax]; }
+  bool has_versions() const { return seen(Tag::version_min) && seen(Tag::version_max); }
 
  private:
+  bool seen(Tag tag) const { return seen_[static_cast<std::uint32_t>(tag)]; }
+
   template <class Integer>
   static bool store_integer(Integer& to, std::span<const std::byte> data) {
     if (data.size() != sizeof to) return false;
@@ -95,29 +97,30 @@ class Fields {
     return true;
   }
 
-  bool store(std::uint32_t tag, std::span<const std::byte> data) {
+  bool store(Tag tag, std::span<const std::byte> data) {
     switch (tag) {
-      case kVersionMin:
+      case Tag::version_min:
         return store_integer(hello_.version_min, data);
-      case kVersionMax:
+      case Tag::version_max:
         return store_integer(hello_.version_max, data);
-      case kFeatures:
+      case Tag::features:
         return store_integer(hello_.features, data);
-      case kCallsInFlight:
+      case Tag::calls_in_flight:
         return store_integer(hello_.calls_in_flight, data);
-      case kClientName:
+      case Tag::client_name:
         return store_text(hello_.client_name, data, kMaxClientNameBytes);
-      case kToken:
+      case Tag::token:
         return store_text(hello_.token, data, kMaxTokenBytes);
-      case kRegionKinds:
+      case Tag::region_kinds:
         return store_integer(hello_.region_kinds, data);
-      default:
+      case Tag::largest_frame:
         return store_integer(hello_.largest_frame, data);
     }
+    return false;
   }
 
   Hello& hello_;
-  bool seen_[kKnownTags] = {};
+  bool seen_[kTags] = {};
 };
 
 Status read_tags(std::span<const std::byte> meta, Fields& fields) {
@@ -140,18 +143,18 @@ Status read_tags(std::span<const std::byte> meta, Fields& fields) {
 
 std::vector<std::byte> encode_hello(const Hello& hello) {
   std::vector<std::byte> frame(sizeof(FrameHeader));
-  append_tag(frame, kVersionMin, hello.version_min);
-  append_tag(frame, kVersionMax, hello.version_max);
-  append_tag(frame, kFeatures, hello.features);
-  append_tag(frame, kCallsInFlight, hello.calls_in_flight);
+  append_tag(frame, Tag::version_min, hello.version_min);
+  append_tag(frame, Tag::version_max, hello.version_max);
+  append_tag(frame, Tag::features, hello.features);
+  append_tag(frame, Tag::calls_in_flight, hello.calls_in_flight);
   if (const std::string name = fit_name(hello.client_name); !name.empty()) {
-    append_tag(frame, kClientName, name.data(), name.size());
+    append_tag(frame, Tag::client_name, name.data(), name.size());
   }
   if (!hello.token.empty()) {
-    append_tag(frame, kToken, hello.token.data(), std::min(hello.token.size(), kMaxTokenBytes));
+    append_tag(frame, Tag::token, hello.token.data(), std::min(hello.token.size(), kMaxTokenBytes));
   }
-  append_tag(frame, kRegionKinds, hello.region_kinds);
-  append_tag(frame, kLargestFrame, hello.largest_frame);
+  append_tag(frame, Tag::region_kinds, hello.region_kinds);
+  append_tag(frame, Tag::largest_frame, hello.largest_frame);
 
   FrameHeader header;
   header.kind = Kind::hello;

@@ -11,6 +11,7 @@
 
 namespace vac {
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest looks for
 void PrintTo(const Op* op, std::ostream* out) { *out << op->name; }
 
 }  // namespace vac

@@ -13,6 +13,7 @@
 
 namespace vac {
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest looks for
 void PrintTo(const Op* op, std::ostream* out) { *out << op->name; }
 
 }  // namespace vac
@@ -66,11 +67,12 @@ class Surgery {
   bool transpose() {
     for (const vac_arg& record : records_) {
       if (record.form != VAC_TENSOR) continue;
-      const auto first = dims_.begin() + record.meta / sizeof(std::int64_t);
-      const auto end = first + record.rank;
-      const auto other = std::find_if(first, end, [&](std::int64_t dim) { return dim != *first; });
-      if (other == end) continue;
-      std::iter_swap(first, other);
+      const std::span<std::int64_t> shape =
+          std::span(dims_).subspan(record.meta / sizeof(std::int64_t), record.rank);
+      const auto other =
+          std::ranges::find_if(shape, [&](std::int64_t dim) { return dim != shape.front(); });
+      if (other == shape.end()) continue;
+      std::swap(shape.front(), *other);
       return true;
     }
     return false;

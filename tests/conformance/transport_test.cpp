@@ -21,6 +21,7 @@
 
 namespace vac::transport {
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that GoogleTest looks for
 void PrintTo(const Scheme* scheme, std::ostream* out) { *out << scheme->name; }
 
 namespace {

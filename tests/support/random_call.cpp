@@ -245,10 +245,11 @@ class ResultMaker {
       record.value = values_.bits(record.type);
       ResultLeaf& leaf = add(arg, child, record);
       leaf.value = record.value;
-    } else if (record.form == VAC_TENSOR && record.dir == VAC_OUT) {
-      made(arg, child, record);
-    } else if (record.where == VAC_WHERE_NOWHERE ||
-               (record.form == VAC_ARRAY && random_.one_in(4))) {
+      return;
+    }
+    const bool new_tensor = record.form == VAC_TENSOR && record.dir == VAC_OUT;
+    const bool no_memory = record.where == VAC_WHERE_NOWHERE;
+    if (new_tensor || no_memory || (record.form == VAC_ARRAY && random_.one_in(4))) {
       made(arg, child, record);
     } else {
       in_place(arg, child, record);

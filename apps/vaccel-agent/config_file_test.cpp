@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "support/test_paths.hpp"
+
+namespace vac::agent {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+AgentConfig parse(std::string_view text) { return parse_config(text, "agent.toml").value(); }
+std::string complaint(std::string_view text) {
+  const auto parsed = parse_config(text, "agent.toml");
+  return parsed ? "none" : parsed.error().text();
+}
+
+TEST(ConfigFile, ReadsEverySetting) {
+  const AgentConfig config = parse(R"(
+[[listen]]
+address = "unix:///run/vaccel.sock"
+group = "vaccel"
+[[listen]]
+address = "unix:///run/vm1.sock"
+uids = [1000, 1001]
+tenant = "vm1"
+[models]
+directory = "/var/lib/vaccel/models"
+[cache]
+directory = "/var/cache/x"
+size = "1GiB"
+[limits]
+memory = "2GiB"
+frame = 1048576
+calls_in_flight = 8
+[plugin.torch]
+slots = 2
+threads = 1
+nested = {a = [1, 2.5, true, "x"]}
+)");
+  ASSERT_EQ(config.listeners.size(), 2U);
+  EXPECT_EQ(config.listeners[0].address, "unix:///run/vaccel.sock");
+  EXPECT_EQ(config.listeners[0].group, "vaccel");
+  EXPECT_THAT(config.listeners[1].uids, ElementsAre(1000, 1001));
+  EXPECT_EQ(config.listeners[1].tenant, "vm1");
+  EXPECT_EQ(config.models_directory, "/var/lib/vaccel/models");
+  EXPECT_EQ(config.cache.directory, "/var/cache/x");
+  EXPECT_EQ(config.cache.bytes, 1ULL << 30);
+  EXPECT_EQ(config.limits.memory, 2ULL << 30);
+  EXPECT_EQ(config.limits.frame, 1ULL << 20);
+  EXPECT_EQ(config.limits.calls_in_flight, 8U);
+  EXPECT_EQ(config.plugin_configs.at("torch"),
+            R"({"nested":{"a":[1,2.5,true,"x"]},"slots":2,"threads":1})");
+}
+
+TEST(ConfigFile, OfNothingIsTheDefaults) {
+  const AgentConfig config = parse("");
+  EXPECT_TRUE(config.listeners.empty());
+  EXPECT_EQ(config.limits.memory, 4ULL << 30);
+}
+
+TEST(ConfigFile, TellsAnUnknownKeyItsPlaceAndItsNeighbour) {
+  EXPECT_EQ(complaint("[limits]\nmemori = 1\n"),
+            "agent.toml:2:1: unknown key 'memori' in [limits], did you mean 'memory'?");
+  EXPECT_EQ(complaint("[limit]\n"),
+            "agent.toml:1:2: unknown key 'limit' in the file, did you mean 'limits'?");
+  EXPECT_THAT(complaint("[[listen]]\naddress = \"unix:///x\"\n  zzzzzz = 1\n"),
+              HasSubstr("3:3: unknown key 'zzzzzz' in [[listen]]: known are address, group"));
+}
+
+TEST(ConfigFile, TellsAWrongTypeItsPlace) {
+  EXPECT_EQ(complaint("[models]\ndirectory = 3\n"),
+            "agent.toml:2:13: [models] directory is of type integer, must be a string");
+  EXPECT_THAT(complaint("[limits]\nmemory = true\n"), StartsWith("agent.toml:2:10: [limits] memory"));
+  EXPECT_THAT(complaint("[limits]\nmemory = \"4 parsecs\"\n"), HasSubstr("parsecs"));
+  EXPECT_THAT(complaint("[limits]\nmemory = -1\n"), HasSubstr("not negative"));
+  EXPECT_THAT(complaint("[limits]\ncalls_in_flight = -1\n"), HasSubstr("out of range"));
+  EXPECT_THAT(complaint("listen = 3\n"), HasSubstr("[[listen]]"));
+  EXPECT_THAT(complaint("listen = [3]\n"), HasSubstr("[[listen]]"));
+  EXPECT_THAT(complaint("limits = 3\n"), HasSubstr("[limits]"));
+  EXPECT_THAT(complaint("[[listen]]\naddress = \"unix:///x\"\nuids = [\"root\"]\n"),
+              HasSubstr("agent.toml:3:9"));
+  EXPECT_THAT(complaint("[plugin]\ntorch = 1\n"), HasSubstr("[plugin.torch]"));
+  EXPECT_THAT(complaint("[plugin.torch]\nslots = \"two\"\n"), HasSubstr("slots"));
+}
+
+TEST(ConfigFile, TellsWhatIsNotToml) {
+  EXPECT_THAT(complaint("[limits\n"), StartsWith("agent.toml:1:8: "));
+  EXPECT_THAT(complaint("a = 1\na = 2\n"), StartsWith("agent.toml:2:"));
+}
+
+TEST(ConfigFile, TellsContradictions) {
+  EXPECT_THAT(complaint("[[listen]]\ngroup = \"x\"\n"), HasSubstr("[[listen]] has no 'address'"));
+  EXPECT_THAT(complaint("[[listen]]\naddress = \"tcpp://x\"\n"), StartsWith("agent.toml:1:1: "));
+  EXPECT_THAT(complaint("[[listen]]\naddress = \"unix:///a\"\n[[listen]]\naddress = \"unix:///a\"\n"),
+              HasSubstr("given twice"));
+  EXPECT_THAT(complaint("[limits]\ncalls_in_flight = 65\n"), HasSubstr("must be 1 to 64"));
+}
+
+TEST(ConfigFile, RefusesProtectionThatThereIsNot) {
+  EXPECT_THAT(complaint("[plugin.torch]\nisolation = \"worker\"\n"),
+              StartsWith("agent.toml:2:13: [plugin.torch] isolation is not offered"));
+  EXPECT_THAT(complaint("[limits]\nregions = \"256MiB\"\n"), HasSubstr("unknown key 'regions'"));
+}
+
+TEST(ConfigFile, OfTheDocumentationIsGood) {
+  std::ostringstream page;
+  page << std::ifstream(test::source_directory() / "docs" / "agent.md").rdbuf();
+  const std::string text = page.str();
+  const std::size_t begin = text.find("```toml\n");
+  ASSERT_NE(begin, std::string::npos);
+  const std::size_t from = begin + std::string_view("```toml\n").size();
+  EXPECT_EQ(complaint(std::string_view(text).substr(from, text.find("```", from) - from)), "none");
+}
+
+}  // namespace
+}  // namespace vac::agent

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program vaccel-agent as an operator uses it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "base/fd.hpp"
+#include "support/agent_process.hpp"
+#include "support/raw_client.hpp"
+#include "support/shell.hpp"
+#include "support/temp_directory.hpp"
+#include "support/test_paths.hpp"
+
+namespace vac {
+namespace {
+
+using test::BuiltCall;
+using test::RawClient;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+auto run_agent(const std::string& arguments, const std::string& environment = "") {
+  return test::shell(environment + " " + test::program("vaccel-agent").string() + " " + arguments);
+}
+
+std::string write(const test::TempDirectory& folder, std::string_view text) {
+  const std::filesystem::path file = folder / "agent.toml";
+  std::ofstream(file) << text;
+  return file.string();
+}
+
+TEST(AgentProgram, TellsItsVersionAndItsOptions) {
+  const auto version = run_agent("--version");
+  EXPECT_EQ(version.status, 0);
+  EXPECT_THAT(version.output, StartsWith("vaccel-agent "));
+  const auto help = run_agent("--help");
+  EXPECT_EQ(help.status, 0);
+  for (const char* option : {"--listen", "--plugin", "--config", "--check-config", "--models"}) {
+    EXPECT_THAT(help.output, HasSubstr(option));
+  }
+}
+
+TEST(AgentProgram, EndsWithTwoWhenItIsUsedWrongly) {
+  for (const char* wrong : {"--listenn unix:///tmp/x", "stray", "--log-level loud", "--ready-fd x"}) {
+    const auto result = run_agent(wrong);
+    EXPECT_EQ(result.status, 2) << wrong << ": " << result.output;
+    EXPECT_THAT(result.output, HasSubstr("vaccel-agent: "));
+  }
+}
+
+TEST(AgentProgram, ChecksAConfigurationAndSaysWhereItIsWrong) {
+  const test::TempDirectory folder;
+  const std::string good = write(folder, "[[listen]]\naddress = \"unix:///tmp/x.sock\"\n");
+  const auto accepted = run_agent("--check-config --config " + good);
+  EXPECT_EQ(accepted.status, 0) << accepted.output;
+  const std::string bad = write(folder, "[[listen]]\nadress = \"unix:///tmp/x.sock\"\n");
+  const auto refused = run_agent("--check-config --config " + bad);
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.output, HasSubstr("agent.toml:"));
+  const auto missing = run_agent("--check-config --config /nowhere/agent.toml");
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_THAT(missing.output, HasSubstr("/nowhere/agent.toml"));
+}
+
+TEST(AgentProgram, FailsWithOneClearLine) {
+  const test::TempDirectory folder;
+  const std::string socket = "--listen unix://" + (folder / "a.sock").string();
+  struct Case {
+    std::string arguments, words;
+  };
+  std::ofstream(folder / "file") << "not a socket";
+  for (const Case& c : {Case{socket + " --plugin nooop", "did you mean 'noop'"},
+                        Case{socket + " --models /nowhere", "/nowhere"},
+                        Case{"--listen unix://" + (folder / "file").string(), "not a socket"},
+                        Case{"--listen nonsense", "nonsense"},
+                        Case{"--listen unix:///nowhere/x.sock --plugin noop", "/nowhere"}}) {
+    const auto result = run_agent(c.arguments, "XDG_CACHE_HOME=" + folder.path().string());
+    EXPECT_EQ(result.status, 1) << c.arguments << ": " << result.output;
+    EXPECT_THAT(result.output, HasSubstr(c.words));
+    EXPECT_THAT(result.output, StartsWith("vaccel-agent: "));
+    EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+  }
+}
+
+TEST(AgentProgram, SaysWhereItListensAndWithWhat) {
+  test::AgentProcess agent({"--plugin", "noop"});
+  EXPECT_THAT(agent.log(), HasSubstr("listening on " + agent.address() + ", plugins: noop 1.0"));
+}
+
+TEST(AgentProgram, LogsWhatItIsAskedFor) {
+  test::AgentProcess quiet({"--plugin", "noop", "--log-level", "error"});
+  EXPECT_EQ(quiet.log(), "");
+  test::AgentProcess talkative({"--plugin", "noop", "--log-level", "debug"});
+  RawClient::greeted(talkative.address());
+  EXPECT_THAT(talkative.log(), HasSubstr("connection of uid"));
+}
+
+TEST(AgentProgram, StopsCleanlyWhenTold) {
+  test::AgentProcess agent({"--plugin", "noop"});
+  RawClient client = RawClient::greeted(agent.address());
+  const std::string path = agent.address().substr(std::strlen("unix://"));
+  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_EQ(agent.stop(), 0);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  const auto goodbye = client.receive_or_end();
+  ASSERT_TRUE(goodbye);
+  EXPECT_THAT(goodbye->text(), HasSubstr("stopping"));
+  EXPECT_FALSE(client.receive_or_end());
+}
+
+TEST(AgentProgram, TakesTheSocketOfAnAgentThatWasKilledAndOfNoOther) {
+  const test::TempDirectory folder;
+  const std::string address = "unix://" + (folder / "a.sock").string();
+  test::AgentProcess first({"--plugin", "noop", "--listen", address});
+  const auto second = run_agent("--plugin noop --listen " + address, "XDG_CACHE_HOME=" + folder.path().string());
+  EXPECT_EQ(second.status, 1);
+  EXPECT_THAT(second.output, HasSubstr("listens there"));
+  first.kill();
+  EXPECT_TRUE(std::filesystem::exists(folder / "a.sock"));
+  test::AgentProcess third({"--plugin", "noop", "--listen", address});
+  BuiltCall ping(1);
+  EXPECT_EQ(RawClient::greeted(address).run(ping).code(), VAC_OK);
+}
+
+TEST(AgentProgram, ServesItsOwnUserAloneUntilConfigured) {
+  test::AgentProcess agent({"--plugin", "noop"});
+  struct stat status {};
+  ASSERT_EQ(::stat(agent.address().substr(std::strlen("unix://")).c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0600U);
+}
+
+TEST(AgentProgram, TellsAServiceManagerThatItIsReady) {
+  const test::TempDirectory folder;
+  const std::string path = (folder / "notify").string();
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM, 0));
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::memcpy(name.sun_path, path.data(), path.size());
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  {
+    test::AgentProcess agent({"--plugin", "noop"});
+    char text[64] = {};
+    ASSERT_GT(::recv(socket.get(), text, sizeof text - 1, 0), 0);
+    EXPECT_STREQ(text, "READY=1");
+  }
+  ::unsetenv("NOTIFY_SOCKET");
+}
+
+TEST(AgentProgram, ListensOnSeveralAddresses) {
+  const test::TempDirectory folder;
+  const std::string second = "unix://" + (folder / "b.sock").string();
+  test::AgentProcess agent({"--plugin", "noop", "--listen", second});
+  BuiltCall ping(1);
+  EXPECT_EQ(RawClient::greeted(agent.address()).run(ping).code(), VAC_OK);
+  EXPECT_EQ(RawClient::greeted(second).run(ping).code(), VAC_OK);
+}
+
+}  // namespace
+}  // namespace vac
