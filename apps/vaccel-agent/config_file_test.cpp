@@ -78,7 +78,8 @@ TEST(ConfigFile, TellsAnUnknownKeyItsPlaceAndItsNeighbour) {
 TEST(ConfigFile, TellsAWrongTypeItsPlace) {
   EXPECT_EQ(complaint("[models]\ndirectory = 3\n"),
             "agent.toml:2:13: [models] directory is of type integer, must be a string");
-  EXPECT_THAT(complaint("[limits]\nmemory = true\n"), StartsWith("agent.toml:2:10: [limits] memory"));
+  EXPECT_THAT(complaint("[limits]\nmemory = true\n"),
+              StartsWith("agent.toml:2:10: [limits] memory"));
   EXPECT_THAT(complaint("[limits]\nmemory = \"4 parsecs\"\n"), HasSubstr("parsecs"));
   EXPECT_THAT(complaint("[limits]\nmemory = -1\n"), HasSubstr("not negative"));
   EXPECT_THAT(complaint("[limits]\ncalls_in_flight = -1\n"), HasSubstr("out of range"));
@@ -99,8 +100,9 @@ TEST(ConfigFile, TellsWhatIsNotToml) {
 TEST(ConfigFile, TellsContradictions) {
   EXPECT_THAT(complaint("[[listen]]\ngroup = \"x\"\n"), HasSubstr("[[listen]] has no 'address'"));
   EXPECT_THAT(complaint("[[listen]]\naddress = \"tcpp://x\"\n"), StartsWith("agent.toml:1:1: "));
-  EXPECT_THAT(complaint("[[listen]]\naddress = \"unix:///a\"\n[[listen]]\naddress = \"unix:///a\"\n"),
-              HasSubstr("given twice"));
+  EXPECT_THAT(
+      complaint("[[listen]]\naddress = \"unix:///a\"\n[[listen]]\naddress = \"unix:///a\"\n"),
+      HasSubstr("given twice"));
   EXPECT_THAT(complaint("[limits]\ncalls_in_flight = 65\n"), HasSubstr("must be 1 to 64"));
 }
 

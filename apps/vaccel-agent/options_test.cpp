@@ -20,8 +20,8 @@ ParsedOptions parse(std::vector<const char*> words) {
 }
 
 TEST(Options, TakeSeveralAddressesAndPluginsWithCommas) {
-  const auto parsed = parse({"--listen", "unix:///a", "--listen", "unix:///b", "--plugin", "x,y",
-                             "--plugin", "z"});
+  const auto parsed =
+      parse({"--listen", "unix:///a", "--listen", "unix:///b", "--plugin", "x,y", "--plugin", "z"});
   ASSERT_TRUE(parsed.options);
   EXPECT_THAT(parsed.options->listen, ElementsAre("unix:///a", "unix:///b"));
   EXPECT_THAT(parsed.options->plugins, ElementsAre("x", "y", "z"));
@@ -30,8 +30,9 @@ TEST(Options, TakeSeveralAddressesAndPluginsWithCommas) {
 TEST(Options, OfTheCommandLineWinOverTheFile) {
   const test::TempDirectory folder;
   const std::string file = (folder / "agent.toml").string();
-  std::ofstream(file) << "[[listen]]\naddress = \"unix:///a\"\n[[listen]]\naddress = \"unix:///b\"\n"
-                         "uids = [7]\n[limits]\ncalls_in_flight = 3\n";
+  std::ofstream(file)
+      << "[[listen]]\naddress = \"unix:///a\"\n[[listen]]\naddress = \"unix:///b\"\n"
+         "uids = [7]\n[limits]\ncalls_in_flight = 3\n";
   Options options;
   options.config_file = file;
   options.listen = {"unix:///b", "unix:///c"};

@@ -96,9 +96,7 @@ class CallTable {
   bool any_free() const noexcept { return free_ != 0; }
 
   /// Gives the next request number, which is greater than all before.
-  void number(Place& place) noexcept {
-    place.request = ++serial_ << kIndexBits | place.index;
-  }
+  void number(Place& place) noexcept { place.request = ++serial_ << kIndexBits | place.index; }
   /// The call that has this number; nullptr when there is none in flight.
   Place* find(std::uint64_t request) noexcept;
 

@@ -23,8 +23,8 @@ Result<std::unique_ptr<Connection>> Connection::create(std::unique_ptr<transport
   if (!wake_event) {
     return errno_error(errno, concat("open ", address, ": cannot make an eventfd"));
   }
-  return std::unique_ptr<Connection>(
-      new Connection(std::move(channel), std::move(wake_event), std::move(address), agreed, grace_ns));
+  return std::unique_ptr<Connection>(new Connection(std::move(channel), std::move(wake_event),
+                                                    std::move(address), agreed, grace_ns));
 }
 
 Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_event,
@@ -195,8 +195,8 @@ bool Connection::try_leave(Place& place, Departure& departure) {
   return true;
 }
 
-/// Somebody else leads. Where patience ends in the middle of a frame for this call, the frame has the
-/// grace to come to its end; then the connection is given up, and the leader finds that out.
+/// Somebody else leads. Where patience ends in the middle of a frame for this call, the frame has
+/// the grace to come to its end; then the connection is given up, and the leader finds that out.
 void Connection::wait_for_signal(Place& place) {
   Patience& patience = place.patience;
   if (patience.grace_over()) {
@@ -222,8 +222,8 @@ void Connection::free_place(Place& place) {
   places_changed_.wake_one();
 }
 
-/// Ends a poll of the thread that `whom` stands for. The event is shared: it stays raised until each
-/// who was woken has noticed.
+/// Ends a poll of the thread that `whom` stands for. The event is shared: it stays raised until
+/// each who was woken has noticed.
 void Connection::wake(bool& whom) {
   whom = true;
   (void)::eventfd_write(wake_event_.get(), 1);
@@ -236,8 +236,8 @@ void Connection::awake(bool& who) {
   (void)::eventfd_read(wake_event_.get(), &count);
 }
 
-/// Gives the lead to one who sleeps until his call is done, whom the caller wakes; else nobody has it,
-/// and who could use it is told.
+/// Gives the lead to one who sleeps until his call is done, whom the caller wakes; else nobody has
+/// it, and who could use it is told.
 Place* Connection::pass_lead(Place* from) {
   if (from != nullptr) from->leads = false;
   Place* next = table_.take_waiting();

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection to an agent, used by any number of threads at once. There is no thread of its own: the
-// thread of a call sends it and then waits; one of those that wait, the leader, reads for all.
+// One connection to an agent, used by any number of threads at once. There is no thread of its own:
+// the thread of a call sends it and then waits; one of those that wait, the leader, reads for all.
 //
 // Two roles, each held by one thread at a time:
 //   the turn   sends. Who finds it taken queues; a large payload passes it on between its frames.
-//   the lead   reads. It goes only to a thread that has sent all and waits, or to one that finds the
-//              pipe full and nobody reading; without that, two full pipes would wait for each other.
+//   the lead   reads. It goes only to a thread that has sent all and waits, or to one that finds
+//   the
+//              pipe full and nobody reading; without that, two full pipes would wait for each
+//              other.
 // A thread that waits for the turn never has the lead. The mutex guards all state of calls and is
 // never held over I/O or a call of the host.
 #pragma once
@@ -50,8 +52,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   /// Sends a call and waits for its reply. Outputs are written to the call's memory or, where they
-  /// do not fit, to what host->output gives (nullptr: all must fit). The reply's times are set in the
-  /// call. The agent's own errors come with its code, text and detail.
+  /// do not fit, to what host->output gives (nullptr: all must fit). The reply's times are set in
+  /// the call. The agent's own errors come with its code, text and detail.
   Status run(vac_call& call, const vac_host* host);
 
   /// The first half of run(): sends the call, whose memory must stay until finish(). nullptr: there
@@ -138,7 +140,8 @@ class Connection {
   bool breach(std::string_view how) VAC_EXCLUDES(mutex_);
 
   const std::unique_ptr<transport::Channel> channel_;
-  const Fd wake_event_;  // for those who poll: a writer while another leads, a leader who wants room
+  const Fd
+      wake_event_;  // for those who poll: a writer while another leads, a leader who wants room
   const std::string address_;
   const std::uint64_t largest_frame_;
   const std::int64_t grace_ns_;
@@ -152,7 +155,8 @@ class Connection {
   bool writer_woken_ VAC_GUARDED_BY(mutex_) = false;    // for whom the event was raised
   bool leader_woken_ VAC_GUARDED_BY(mutex_) = false;
   std::uint32_t place_waiters_ VAC_GUARDED_BY(mutex_) = 0;
-  std::vector<std::uint64_t> cancels_ VAC_GUARDED_BY(mutex_);  // requests, to be sent in a next turn
+  std::vector<std::uint64_t> cancels_
+      VAC_GUARDED_BY(mutex_);  // requests, to be sent in a next turn
   const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);
   FutexWord places_changed_;  // counts what may interest who waits for a place

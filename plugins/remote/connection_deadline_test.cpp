@@ -11,9 +11,9 @@
 namespace vac::remote {
 namespace {
 
+using test::ReceivedFrame;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using test::ReceivedFrame;
 
 constexpr std::int64_t kLongMs = 60000;
 const auto kTimedOut = FailsWith(VAC_ETIMEDOUT, HasSubstr("no answer from unix:///test in time"));

@@ -9,9 +9,9 @@
 namespace vac::remote {
 namespace {
 
+using test::ReceivedFrame;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using test::ReceivedFrame;
 
 const auto kLost = FailsWith(
     VAC_EREMOTEIO,
@@ -26,8 +26,8 @@ constexpr std::size_t kLargeCount = (5U << 20) / sizeof(double);
 TEST(ConnectionEnd, OfAnIdleConnectionFailsTheNextCalls) {
   Link link;
   link.agent.close();
-  EXPECT_THAT(NoopCall().run(*link.connection), AllOf(kLost, FailsWith(VAC_EREMOTEIO,
-                                                                       HasSubstr("noop"))));
+  EXPECT_THAT(NoopCall().run(*link.connection),
+              AllOf(kLost, FailsWith(VAC_EREMOTEIO, HasSubstr("noop"))));
   EXPECT_TRUE(link.connection->ended());
   EXPECT_THAT(NoopCall().run(*link.connection), kLost);
 }
@@ -160,8 +160,9 @@ struct Breach {
 };
 
 /// The good reply to a minmax call with its header, records and the rest open to change.
-std::vector<std::byte> changed_reply(test::ScriptedPeer& agent, ReceivedFrame& frame,
-                                     const std::function<void(wire::FrameHeader&, vac_arg*)>& change) {
+std::vector<std::byte> changed_reply(
+    test::ScriptedPeer& agent, ReceivedFrame& frame,
+    const std::function<void(wire::FrameHeader&, vac_arg*)>& change) {
   std::vector<std::byte> reply = agent.reply_frames(frame, minmax_answer({1, 2}))[0];
   wire::FrameHeader header = wire::read_header(reply.data());
   auto* records = reinterpret_cast<vac_arg*>(reply.data() + sizeof header);
@@ -179,49 +180,60 @@ wire::FrameHeader header_of(wire::Kind kind, std::uint64_t request) {
 
 std::vector<Breach> breaches() {
   using Peer = test::ScriptedPeer;
-  const auto changed = [](const char* name, std::function<void(wire::FrameHeader&, vac_arg*)> change) {
+  const auto changed = [](const char* name,
+                          std::function<void(wire::FrameHeader&, vac_arg*)> change) {
     return Breach{name, [change = std::move(change)](Peer& agent, ReceivedFrame& frame) {
                     agent.send(changed_reply(agent, frame, change));
                   }};
   };
   return {
       {"noise", [](Peer& agent, ReceivedFrame&) { agent.send(std::vector(64, std::byte{0x5a})); }},
-      {"a call", [](Peer& agent, ReceivedFrame& f) {
+      {"a call",
+       [](Peer& agent, ReceivedFrame& f) {
          wire::FrameHeader header = header_of(wire::Kind::call, f.header.request);
          header.code = VAC_OP_NOOP;
          agent.send(header);
        }},
       {"another hello", [](Peer& agent, ReceivedFrame&) { agent.send(wire::encode_hello({})); }},
-      {"a cancel", [](Peer& agent, ReceivedFrame& f) {
+      {"a cancel",
+       [](Peer& agent, ReceivedFrame& f) {
          agent.send(header_of(wire::Kind::cancel, f.header.request));
        }},
-      {"a reply to no call", [](Peer& agent, ReceivedFrame& f) {
+      {"a reply to no call",
+       [](Peer& agent, ReceivedFrame& f) {
          agent.send(header_of(wire::Kind::reply, f.header.request + 1));
        }},
-      {"a reply to a call long gone", [](Peer& agent, ReceivedFrame& f) {
+      {"a reply to a call long gone",
+       [](Peer& agent, ReceivedFrame& f) {
          agent.send(header_of(wire::Kind::reply, f.header.request + 64));
        }},
-      {"data that was not announced", [](Peer& agent, ReceivedFrame& f) {
+      {"data that was not announced",
+       [](Peer& agent, ReceivedFrame& f) {
          wire::FrameHeader header = header_of(wire::Kind::data, f.header.request);
          header.payload_bytes = 64;
          agent.send(header);
        }},
-      {"more data than announced", [](Peer& agent, ReceivedFrame& f) {
+      {"more data than announced",
+       [](Peer& agent, ReceivedFrame& f) {
          const auto pieces =
              agent.reply_frames(f, minmax_answer(std::vector<double>(kLargeCount - 8, 1.0)));
          for (std::size_t i = 0; i + 1 < pieces.size(); ++i) agent.send(pieces[i]);
          agent.send(pieces[1]);
        }},
-      {"two replies to a large call", [](Peer& agent, ReceivedFrame& f) {
+      {"two replies to a large call",
+       [](Peer& agent, ReceivedFrame& f) {
          const auto pieces =
              agent.reply_frames(f, minmax_answer(std::vector<double>(kLargeCount, 1.0)));
          agent.send(pieces[0]);
          agent.send(pieces[0]);
        }},
       changed("no records", [](wire::FrameHeader& header, vac_arg*) { header.record_count = 0; }),
-      changed("a record too many", [](wire::FrameHeader& header, vac_arg*) { ++header.record_count; }),
-      changed("a record too few", [](wire::FrameHeader& header, vac_arg*) { --header.record_count; }),
-      changed("another type", [](wire::FrameHeader&, vac_arg* records) { records[0].type = VAC_F32; }),
+      changed("a record too many",
+              [](wire::FrameHeader& header, vac_arg*) { ++header.record_count; }),
+      changed("a record too few",
+              [](wire::FrameHeader& header, vac_arg*) { --header.record_count; }),
+      changed("another type",
+              [](wire::FrameHeader&, vac_arg* records) { records[0].type = VAC_F32; }),
       changed("an input", [](wire::FrameHeader&, vac_arg* records) { records[0].dir = VAC_IN; }),
       changed("a pointer", [](wire::FrameHeader&, vac_arg* records) { records[0].value = 4096; }),
       changed("a size", [](wire::FrameHeader&, vac_arg* records) { records[0].bytes = 1 << 20; }),
@@ -273,10 +285,8 @@ TEST(ConnectionEnd, ComesWithStringsThatDoNotFit) {
     const std::uint64_t ends[] = {3, 1000};  // of 4 bytes
     std::vector<std::byte> strings(sizeof ends + 4);
     std::memcpy(strings.data(), ends, sizeof ends);
-    link.agent.reply(frame, {.outputs = {{.arg = 5,
-                                          .data = strings,
-                                          .type = VAC_STRING,
-                                          .dims = {2}}}});
+    link.agent.reply(frame,
+                     {.outputs = {{.arg = 5, .data = strings, .type = VAC_STRING, .dims = {2}}}});
     EXPECT_TRUE(link.agent.at_end());
   });
   TestCall model(VAC_OP_MODEL_RUN);

@@ -110,16 +110,16 @@ struct Link {
   Link(const LinkOptions& options, test::ChannelPair pair) : agent(std::move(pair.agent)) {
     wire::Hello agreed;
     agreed.calls_in_flight = options.calls_in_flight;
-    connection = *Connection::create(std::move(pair.client), "unix:///test", agreed,
-                                     options.grace_ns);
+    connection =
+        *Connection::create(std::move(pair.client), "unix:///test", agreed, options.grace_ns);
   }
 
   test::ScriptedPeer agent;
   std::unique_ptr<Connection> connection;
 };
 
-/// What the agent does meanwhile, on a thread of its own. A script that fails ends the connection, so
-/// that nobody waits for it.
+/// What the agent does meanwhile, on a thread of its own. A script that fails ends the connection,
+/// so that nobody waits for it.
 class Script {
  public:
   template <class Function>
@@ -144,7 +144,8 @@ class Script {
   std::thread thread_;
 };
 
-/// The sleep of a thread of this process, as the system tells: what it waits for is not to be had yet.
+/// The sleep of a thread of this process, as the system tells: what it waits for is not to be had
+/// yet.
 class Sleeper {
  public:
   /// Called by the thread.

@@ -32,8 +32,8 @@ bool strings_fit(const Place& place) {
 
 }  // namespace
 
-/// Reads until the leader's own call is done, or without one until there is a free place; or until the
-/// leader's patience is over, or the connection has ended.
+/// Reads until the leader's own call is done, or without one until there is a free place; or until
+/// the leader's patience is over, or the connection has ended.
 void Connection::lead(const Place* own, Patience& patience) {
   try {
     while (dispatch() && !lead_is_over(own)) {
@@ -93,9 +93,8 @@ std::ptrdiff_t Connection::receive_some(Wait wait) {
   const std::span<iovec> to = reader_.want();
   // The plain receive is the cheaper system call.
   const std::ptrdiff_t received =
-      to.size() == 1 ? channel_->receive(std::span(static_cast<std::byte*>(to[0].iov_base),
-                                                   to[0].iov_len),
-                                         wait)
+      to.size() == 1 ? channel_->receive(
+                           std::span(static_cast<std::byte*>(to[0].iov_base), to[0].iov_len), wait)
                      : channel_->receive(to, wait);
   if (received > 0) {
     reader_.received(static_cast<std::size_t>(received));
@@ -105,8 +104,8 @@ std::ptrdiff_t Connection::receive_some(Wait wait) {
   return received;
 }
 
-/// Waits for something to receive, and for room; false: look at the table and the clock again. A free
-/// place need not come from a frame: its call may have been withdrawn.
+/// Waits for something to receive, and for room; false: look at the table and the clock again. A
+/// free place need not come from a frame: its call may have been withdrawn.
 bool Connection::poll_for_room(Patience& patience) {
   std::array<pollfd, 2> descriptors{};
   descriptors[0].fd = channel_->descriptor();
@@ -165,8 +164,8 @@ bool Connection::dispatch() {
 
 bool Connection::breach(std::string_view how) {
   end({Errc::protocol,
-       concat("connection to ", address_, " was closed, because the agent broke the protocol (", how,
-              ")"),
+       concat("connection to ", address_, " was closed, because the agent broke the protocol (",
+              how, ")"),
        "see whether the agent is of this version"});
   return false;
 }
@@ -232,7 +231,8 @@ bool Connection::on_data(const wire::FrameHeader& header) {
   return true;
 }
 
-/// The frame whose head was read is for this call. Until its end the owner stays, or has left before.
+/// The frame whose head was read is for this call. Until its end the owner stays, or has left
+/// before.
 void Connection::take_frame(Place& place) {
   frame_place_ = &place;
   frame_dropped_ = place.abandoned;

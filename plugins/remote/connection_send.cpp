@@ -28,8 +28,9 @@ void append(std::vector<std::byte>& to, const wire::FrameHeader& frame) {
 
 }  // namespace
 
-/// Sends the call of a place that has the turn or queues for it. On an error the place is free again
-/// and nothing of the call has left; a channel that breaks is no error here: the leader finds its end.
+/// Sends the call of a place that has the turn or queues for it. On an error the place is free
+/// again and nothing of the call has left; a channel that breaks is no error here: the leader finds
+/// its end.
 Status Connection::send_call(Place& place) {
   if (place.queued && !wait_for_turn(place)) return withdraw(place, std::nullopt);
   try {
@@ -86,9 +87,9 @@ bool Connection::wait_for_turn(Place& place) {
   }
 }
 
-/// Lets the first who waits for the turn have it, and waits for it again. The turn goes from hand to
-/// hand here: if it were merely let go, this thread would be the first to take it. The lead goes too:
-/// who sends much reads little.
+/// Lets the first who waits for the turn have it, and waits for it again. The turn goes from hand
+/// to hand here: if it were merely let go, this thread would be the first to take it. The lead goes
+/// too: who sends much reads little.
 bool Connection::lend_turn(Place& place) {
   Place* next_leader = nullptr;
   Place* borrower = nullptr;
@@ -108,8 +109,8 @@ bool Connection::lend_turn(Place& place) {
   return wait_for_turn(place);
 }
 
-/// Cancels that have come up meanwhile leave first. Who is woken takes the turn only if no thread that
-/// runs already has: handing it over would cost every call a switch of threads.
+/// Cancels that have come up meanwhile leave first. Who is woken takes the turn only if no thread
+/// that runs already has: handing it over would cost every call a switch of threads.
 void Connection::release_turn() {
   Place* next = nullptr;
   bool flushed = true;
@@ -143,8 +144,9 @@ void Connection::send_cancels() {
   release_turn();
 }
 
-/// The payload of a call whose frame has left, taking turns with other calls. False: the turn is not
-/// this thread's any more. A call that is answered already, or whose owner leaves, is cut short.
+/// The payload of a call whose frame has left, taking turns with other calls. False: the turn is
+/// not this thread's any more. A call that is answered already, or whose owner leaves, is cut
+/// short.
 bool Connection::push_payload(Place& place) {
   for (;;) {
     if (answered(place) || place.patience.over()) {

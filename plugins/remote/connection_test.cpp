@@ -10,9 +10,9 @@
 namespace vac::remote {
 namespace {
 
+using test::ReceivedFrame;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using test::ReceivedFrame;
 
 constexpr std::size_t kLargeCount = (5U << 20) / sizeof(double);  // more than fits into one frame
 
@@ -170,8 +170,9 @@ TEST(Connection, SendsAndReceivesLargePayloadsInPieces) {
     ReceivedFrame frame = link.agent.receive();
     EXPECT_TRUE((frame.header.flags & wire::kFlagPayloadFollows) != 0);
     const auto data = frame.data(0);
-    link.agent.reply(frame, {.outputs = {{.arg = MinmaxCall::kResult,
-                                          .data = std::vector(data.begin(), data.end())}}});
+    link.agent.reply(
+        frame,
+        {.outputs = {{.arg = MinmaxCall::kResult, .data = std::vector(data.begin(), data.end())}}});
   });
   MinmaxCall call(kLargeCount, kLargeCount);
   call.data = numbered(kLargeCount);

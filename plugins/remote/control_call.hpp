@@ -20,8 +20,8 @@ enum class Control : std::uint32_t {
   resource_drop = 5,
 };
 
-/// One such call and its records. The arguments are given in the order of the operation's table; what
-/// they point to must stay until the call is done. Stays at its address.
+/// One such call and its records. The arguments are given in the order of the operation's table;
+/// what they point to must stay until the call is done. Stays at its address.
 class ControlCall {
  public:
   /// On behalf of another call: with its deadline, its trace and what may interrupt it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stream of bytes into frames, wherever the stream is cut. It does no I/O, so that a test can cut it
-// anywhere and the thread that receives can change in the middle of a frame.
+// A stream of bytes into frames, wherever the stream is cut. It does no I/O, so that a test can cut
+// it anywhere and the thread that receives can change in the middle of a frame.
 #pragma once
 
 #include <sys/uio.h>
@@ -45,7 +45,8 @@ class FrameReader {
   const wire::FrameHeader& header() const noexcept { return header_; }
   /// The same from header to padding, 64-byte aligned. Valid from `head` to the following next().
   std::span<const std::byte> head() const noexcept;
-  /// The payload of the frame just announced. `scatter` must have room for it, and stay until `end`.
+  /// The payload of the frame just announced. `scatter` must have room for it, and stay until
+  /// `end`.
   void scatter_to(Scatter& scatter) noexcept { scatter_ = &scatter; }
 
  private:

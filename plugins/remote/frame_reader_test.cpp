@@ -70,8 +70,14 @@ TEST(FrameReader, FindsFramesHoweverTheStreamIsCut) {
   std::vector<std::vector<std::byte>> frames;
   std::vector<std::byte> stream;
   std::uint64_t request = 0;
-  for (const auto& [meta, payload] : std::vector<std::pair<std::uint32_t, std::uint64_t>>{
-           {0, 0}, {8, 64}, {65536, 128}, {24, 40000 / 64 * 64}, {0, 16320}, {16376, 0}, {1000, 64}}) {
+  for (const auto& [meta, payload] :
+       std::vector<std::pair<std::uint32_t, std::uint64_t>>{{0, 0},
+                                                            {8, 64},
+                                                            {65536, 128},
+                                                            {24, 40000 / 64 * 64},
+                                                            {0, 16320},
+                                                            {16376, 0},
+                                                            {1000, 64}}) {
     frames.push_back(make_frame(++request, meta, payload));
     stream.insert(stream.end(), frames.back().begin(), frames.back().end());
   }

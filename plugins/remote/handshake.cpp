@@ -22,8 +22,8 @@ using std::chrono::steady_clock;
 using transport::Wait;
 
 Error no_agent(std::string_view address, std::string_view what) {
-  return Error{Errc::protocol, concat("open ", address, ": ", what,
-                                      ": is it vaccel-agent that listens there?")};
+  return Error{Errc::protocol,
+               concat("open ", address, ": ", what, ": is it vaccel-agent that listens there?")};
 }
 
 /// Receives exactly `to`, however slowly it comes, until `end`.
@@ -32,9 +32,9 @@ Status receive_all(transport::Channel& channel, std::span<std::byte> to, std::st
   while (!to.empty()) {
     const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
     if (left.count() <= 0) {
-      return Error{Errc::timed_out,
-                   concat("open ", address, ": the agent accepts connections and does not answer: "
-                                            "it is overloaded or stuck, look at its log")};
+      return Error{Errc::timed_out, concat("open ", address,
+                                           ": the agent accepts connections and does not answer: "
+                                           "it is overloaded or stuck, look at its log")};
     }
     channel.set_receive_timeout(left);
     const std::ptrdiff_t received = channel.receive(to, Wait::block);
@@ -42,8 +42,9 @@ Status receive_all(transport::Channel& channel, std::span<std::byte> to, std::st
       to = to.subspan(static_cast<std::size_t>(received));
     } else if (received != -EAGAIN && received != -EINTR) {
       return Error{Errc::connection_reset,
-                   concat("open ", address, ": the agent closed the connection at once: look at its "
-                                            "log for the reason")};
+                   concat("open ", address,
+                          ": the agent closed the connection at once: look at its "
+                          "log for the reason")};
     }
   }
   return {};

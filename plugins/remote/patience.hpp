@@ -23,8 +23,8 @@ inline std::int64_t now_ns() noexcept {
 class Patience {
  public:
   enum class Stop : std::uint8_t { none, expired, interrupted };
-  /// A frame that has been sent or received by half must come to its end; this long it may take after
-  /// the deadline, then the connection is given up.
+  /// A frame that has been sent or received by half must come to its end; this long it may take
+  /// after the deadline, then the connection is given up.
   static constexpr std::int64_t kGraceNs = 5'000'000'000;
 
   Patience() = default;

@@ -37,8 +37,8 @@ struct SessionState {
   std::shared_ptr<Connection> connection;  // shared with the session's resources
 };
 
-/// Runs a function of the table: nothing is thrown at the host, and it hears what went wrong. `call`
-/// is nullptr outside of calls.
+/// Runs a function of the table: nothing is thrown at the host, and it hears what went wrong.
+/// `call` is nullptr outside of calls.
 template <class Function>
 int guarded(const vac_host& host, vac_call* call, Function function) noexcept {
   try {
@@ -64,7 +64,8 @@ int open_plugin(const vac_host* host, const char* /*config_json*/, void** plugin
 
 void close_plugin(void* plugin) { delete static_cast<PluginState*>(plugin); }
 
-Result<std::shared_ptr<Connection>> connect_to(const std::string& text, const SessionOptions& options) {
+Result<std::shared_ptr<Connection>> connect_to(const std::string& text,
+                                               const SessionOptions& options) {
   VAC_TRY(const transport::Address address, transport::parse_address(text));
   auto patience = kOpenPatience;
   if (options.timeout.count() != 0) patience = std::min(patience, options.timeout);

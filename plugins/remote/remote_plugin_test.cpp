@@ -10,11 +10,11 @@
 namespace vac::remote {
 namespace {
 
+using test::ReceivedFrame;
+using test::ScriptedPeer;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using test::ReceivedFrame;
-using test::ScriptedPeer;
 
 /// Opens a session that fails.
 int open_at(const std::string& address, const char* options, std::string& error) {

@@ -16,12 +16,12 @@
 
 namespace vac::remote {
 
-/// Made at attach, at no cost; announced to the agent and uploaded as far as the agent lacks it by the
-/// first call that uses it. Thread-safe.
+/// Made at attach, at no cost; announced to the agent and uploaded as far as the agent lacks it by
+/// the first call that uses it. Thread-safe.
 class RemoteResource {
  public:
-  /// The connection is shared by the session and its resources, since a host may detach after it has
-  /// closed the session. `view` and `host` outlive this object.
+  /// The connection is shared by the session and its resources, since a host may detach after it
+  /// has closed the session. `view` and `host` outlive this object.
   RemoteResource(std::shared_ptr<Connection> connection, const vac_resource_view& view,
                  const vac_host& host) noexcept;
   /// Tells the agent that the resource is not needed any more, without waiting for an answer.
@@ -29,9 +29,9 @@ class RemoteResource {
   RemoteResource(const RemoteResource&) = delete;
   RemoteResource& operator=(const RemoteResource&) = delete;
 
-  /// The agent's id. The first user uploads, those who come meanwhile wait for that one upload; if it
-  /// fails, they fail with it, and the next use tries again. `call` is the call that needs it: its
-  /// deadline holds for the upload too, and its host hears of the progress.
+  /// The agent's id. The first user uploads, those who come meanwhile wait for that one upload; if
+  /// it fails, they fail with it, and the next use tries again. `call` is the call that needs it:
+  /// its deadline holds for the upload too, and its host hears of the progress.
   Result<std::uint64_t> id_for(vac_call& call);
 
  private:

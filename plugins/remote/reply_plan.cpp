@@ -43,9 +43,8 @@ Status ReplyPlan::make(const Op& op, std::span<const std::byte> head, vac_call& 
         return Error{Errc::protocol, concat(op.name, ": output '", op.args[part.arg].name,
                                             "' is larger than it can be")};
       }
-      return Error{Errc::no_memory,
-                   concat(op.name, ": no memory for output '", op.args[part.arg].name, "' of ",
-                          part.bytes, " bytes")};
+      return Error{Errc::no_memory, concat(op.name, ": no memory for output '",
+                                           op.args[part.arg].name, "' of ", part.bytes, " bytes")};
     }
     if (part.in_head == nullptr) {
       scatter.add(memory, part.bytes);

@@ -19,11 +19,11 @@ namespace vac::remote {
 /// Room to decode replies in, reused from one to the next. Confined to the thread that leads.
 class ReplyPlan {
  public:
-  /// Checks the head of a successful reply, writes scalars and what lies in the head to the call, and
-  /// tells `scatter` where the payload goes: where the call's own memory has room there, else to what
-  /// host->output gives. `strings` gets the string tensors to be checked once they are there.
-  /// VAC_EPROTO: the agent broke the protocol; where there is no host, also by an output that does not
-  /// fit. VAC_ENOMEM: there is no memory for an output; the payload is to be dropped.
+  /// Checks the head of a successful reply, writes scalars and what lies in the head to the call,
+  /// and tells `scatter` where the payload goes: where the call's own memory has room there, else
+  /// to what host->output gives. `strings` gets the string tensors to be checked once they are
+  /// there. VAC_EPROTO: the agent broke the protocol; where there is no host, also by an output
+  /// that does not fit. VAC_ENOMEM: there is no memory for an output; the payload is to be dropped.
   Status make(const Op& op, std::span<const std::byte> head, vac_call& call, const vac_host* host,
               Scatter& scatter, std::vector<IncomingStrings>& strings);
 

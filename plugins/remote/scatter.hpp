@@ -30,8 +30,8 @@ class Scatter {
   /// The next `bytes` of the stream go to `memory`; what pads them to 64 is dropped.
   void add(void* memory, std::uint64_t bytes);
 
-  /// Memory for the next `bytes` of the stream, or for all that is left if that is less. Valid until
-  /// the next call of any function.
+  /// Memory for the next `bytes` of the stream, or for all that is left if that is less. Valid
+  /// until the next call of any function.
   std::span<iovec> window(std::uint64_t bytes);
   /// That many bytes have been received into a window.
   void advance(std::uint64_t bytes) noexcept;

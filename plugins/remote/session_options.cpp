@@ -36,10 +36,9 @@ Status read(const JsonMember& member, SessionOptions& options) {
     options.name = *name;
   } else {
     const std::string guess = nearest(member.key, kKeys);
-    return Error{Errc::invalid,
-                 concat("session option '", member.key, "' is unknown",
-                        guess.empty() ? "" : concat(", did you mean '", guess, "'?"),
-                        ": there are timeout_ms, name and reconnect_ms")};
+    return Error{Errc::invalid, concat("session option '", member.key, "' is unknown",
+                                       guess.empty() ? "" : concat(", did you mean '", guess, "'?"),
+                                       ": there are timeout_ms, name and reconnect_ms")};
   }
   return {};
 }
@@ -52,7 +51,8 @@ Result<SessionOptions> parse_session_options(std::string_view json) {
   auto value = parse_json(json);
   if (!value) return std::move(value).error().with_context("session options");
   if (!value->is_object()) {
-    return Error{Errc::invalid, "session options must be a JSON object, such as {\"timeout_ms\": 5000}"};
+    return Error{Errc::invalid,
+                 "session options must be a JSON object, such as {\"timeout_ms\": 5000}"};
   }
   for (const JsonMember& member : value->members()) VAC_CHECK(read(member, options));
   return options;

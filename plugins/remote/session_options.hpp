@@ -15,8 +15,8 @@ struct SessionOptions {
   std::string name;                      ///< what the agent calls the client; empty: the program's
 };
 
-/// Reads {"timeout_ms": N, "name": "...", "reconnect_ms": N}, each of them optional. A key that is none
-/// of these or a value that does not fit is VAC_EINVAL.
+/// Reads {"timeout_ms": N, "name": "...", "reconnect_ms": N}, each of them optional. A key that is
+/// none of these or a value that does not fit is VAC_EINVAL.
 Result<SessionOptions> parse_session_options(std::string_view json);
 
 }  // namespace vac::remote

@@ -34,8 +34,9 @@ TEST(SessionOptions, NamesTheKeyThatWasMeant) {
 }
 
 TEST(SessionOptions, RefusesWhatDoesNotFit) {
-  for (const char* json : {R"({"timeout_ms": -1})", R"({"timeout_ms": "1"})", R"({"timeout_ms": 1e30})",
-                           R"({"reconnect_ms": null})", R"({"name": 5})", "[]", "3", "{"}) {
+  for (const char* json :
+       {R"({"timeout_ms": -1})", R"({"timeout_ms": "1"})", R"({"timeout_ms": 1e30})",
+        R"({"reconnect_ms": null})", R"({"name": 5})", "[]", "3", "{"}) {
     const auto options = parse_session_options(json);
     ASSERT_FALSE(options) << json;
     EXPECT_EQ(options.error().code(), Errc::invalid) << json;

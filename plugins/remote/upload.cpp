@@ -66,12 +66,9 @@ class Upload {
       if (!source) return errno_error(errno, concat("cannot open '", view_.paths[file], "'"));
     }
     const std::uint64_t size = view_.sizes[file];
-    std::uint64_t offset = 0;
-    do {  // an empty file is one empty piece
-      const std::uint64_t bytes = std::min(size - offset, kPieceBytes);
-      VAC_CHECK(send_piece(file, offset, bytes, source.get()));
-      offset += bytes;
-    } while (offset < size);
+    for (std::uint64_t offset = 0; offset < size; offset += kPieceBytes) {
+      VAC_CHECK(send_piece(file, offset, std::min(size - offset, kPieceBytes), source.get()));
+    }
     return {};
   }
 

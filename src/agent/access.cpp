@@ -16,9 +16,9 @@ Status check_access(const ListenerConfig& listener, std::optional<std::uint32_t>
                     std::uint32_t own_uid) {
   if (!peer || *peer == own_uid) return {};
   // With a group alone the file's mode has decided.
-  const bool allowed = listener.uids.empty() ? !listener.group.empty()
-                                             : std::ranges::find(listener.uids, *peer) !=
-                                                   listener.uids.end();
+  const bool allowed = listener.uids.empty()
+                           ? !listener.group.empty()
+                           : std::ranges::find(listener.uids, *peer) != listener.uids.end();
   if (allowed) return {};
   return Error{Errc::access_denied,
                concat("uid ", *peer, " may not use ", listener.address,

@@ -14,8 +14,8 @@ namespace vac::agent {
 /// Of the socket file: what the system checks before the agent is asked.
 std::uint32_t socket_mode(const ListenerConfig& listener) noexcept;
 
-/// Whether a user may stay; `peer` is nothing where the transport knows no users. VAC_EACCES says who could
-/// change that.
+/// Whether a user may stay; `peer` is nothing where the transport knows no users. VAC_EACCES says
+/// who could change that.
 Status check_access(const ListenerConfig& listener, std::optional<std::uint32_t> peer,
                     std::uint32_t own_uid);
 

@@ -18,6 +18,7 @@
 #include "agent/model_repository.hpp"
 #include "agent/path_scrubber.hpp"
 #include "agent/poller.hpp"
+#include "agent/refusal_log.hpp"
 #include "agent/resource_store.hpp"
 #include "agent/services.hpp"
 #include "agent/tenant.hpp"
@@ -112,8 +113,9 @@ struct Agent::Parts {
   PathScrubber scrubber;
   ConnectionTable connections;
   Housekeeping housekeeping;
-  Services services{config,      *runtime, slabs,  tasks,  *poller,  crew,
-                    connections, tenants,  *store, models, scrubber, housekeeping};
+  RefusalLog refusals;
+  Services services{config,  *runtime, slabs,  tasks,    *poller,      crew,    connections,
+                    tenants, *store,   models, scrubber, housekeeping, refusals};
   Watch watch{services};
   Crew crew;
   bool stopped = false;

@@ -13,6 +13,7 @@
 #include "agent/foreign_peer.hpp"
 #include "agent/frame_receiver.hpp"
 #include "agent/housekeeping.hpp"
+#include "agent/refusal_log.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "core/runtime.hpp"
@@ -68,11 +69,14 @@ void Connection::refuse(const Error& why) {
   if (!greeted() && !reader_.foreign_bytes().empty()) {
     std::string text = answer_to_foreign_peer(reader_.foreign_bytes());
     iovec part{text.data(), text.size()};
-    log_info(listener_.address, ": refused a client that speaks another protocol");
+    services_.refusals.write(
+        now_ns(), LogLevel::info,
+        concat(listener_.address, ": refused a client that speaks another protocol"));
     return send({&part, 1});
   }
-  log_warning(listener_.address, ": refused ", greeted() ? tenant_->title() : "a client", ": ",
-              why.message());
+  services_.refusals.write(now_ns(), LogLevel::warning,
+                           concat(listener_.address, ": refused ",
+                                  greeted() ? tenant_->title() : "a client", ": ", why.message()));
   wire::FrameEncoder goodbye;
   goodbye.encode_goodbye(why.value(), why.text());
   send(goodbye.frame());
@@ -128,7 +132,9 @@ void Connection::flush() {
 
 void Connection::check_time(std::int64_t now) {
   if (!greeted() && now - opened_ns_ >= kHelloNs) {
-    log_info(listener_.address, ": refused a client that did not say hello within 2 s");
+    services_.refusals.write(
+        now, LogLevel::info,
+        concat(listener_.address, ": refused a client that did not say hello within 2 s"));
     say_goodbye(VAC_ETIMEDOUT, "no hello came within 2 s");
   } else if (greeted() && writer_.stalled(now)) {
     log_warning(listener_.address, ": ", tenant_->title(),

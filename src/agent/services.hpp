@@ -17,6 +17,7 @@ class Housekeeping;
 class ModelRepository;
 class PathScrubber;
 class Poller;
+class RefusalLog;
 class ResourceStore;
 class TaskPool;
 class TenantTable;
@@ -35,6 +36,7 @@ struct Services {
   const ModelRepository& models;
   const PathScrubber& scrubber;
   Housekeeping& housekeeping;
+  RefusalLog& refusals;
 };
 
 }  // namespace vac::agent

@@ -49,7 +49,8 @@ TEST(AgentProgram, TellsItsVersionAndItsOptions) {
 }
 
 TEST(AgentProgram, EndsWithTwoWhenItIsUsedWrongly) {
-  for (const char* wrong : {"--listenn unix:///tmp/x", "stray", "--log-level loud", "--ready-fd x"}) {
+  for (const char* wrong :
+       {"--listenn unix:///tmp/x", "stray", "--log-level loud", "--ready-fd x"}) {
     const auto result = run_agent(wrong);
     EXPECT_EQ(result.status, 2) << wrong << ": " << result.output;
     EXPECT_THAT(result.output, HasSubstr("vaccel-agent: "));
@@ -120,7 +121,8 @@ TEST(AgentProgram, TakesTheSocketOfAnAgentThatWasKilledAndOfNoOther) {
   const test::TempDirectory folder;
   const std::string address = "unix://" + (folder / "a.sock").string();
   test::AgentProcess first({"--plugin", "noop", "--listen", address});
-  const auto second = run_agent("--plugin noop --listen " + address, "XDG_CACHE_HOME=" + folder.path().string());
+  const auto second =
+      run_agent("--plugin noop --listen " + address, "XDG_CACHE_HOME=" + folder.path().string());
   EXPECT_EQ(second.status, 1);
   EXPECT_THAT(second.output, HasSubstr("listens there"));
   first.kill();
@@ -132,7 +134,7 @@ TEST(AgentProgram, TakesTheSocketOfAnAgentThatWasKilledAndOfNoOther) {
 
 TEST(AgentProgram, ServesItsOwnUserAloneUntilConfigured) {
   test::AgentProcess agent({"--plugin", "noop"});
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(agent.address().substr(std::strlen("unix://")).c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
 }

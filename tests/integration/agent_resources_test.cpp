@@ -38,13 +38,14 @@ class AgentResources : public testing::Test {
   ~AgentResources() override { EXPECT_EQ(agent_->stop(), 0) << agent_->log(); }
 
   RawClient client() { return RawClient::greeted(agent_->address()); }
-  static RawReply add(RawClient& client, std::string_view manifest, std::string_view options = "{}") {
+  static RawReply add(RawClient& client, std::string_view manifest,
+                      std::string_view options = "{}") {
     BuiltCall call(op("resource_add"));
     call.bytes(manifest).string(options).out_scalar(VAC_U64).out_array(VAC_U32, VAC_ANY_BYTES);
     return client.run(call);
   }
-  static RawReply send(RawClient& client, std::uint64_t id, std::uint32_t file, std::uint64_t offset,
-                       std::string_view data) {
+  static RawReply send(RawClient& client, std::uint64_t id, std::uint32_t file,
+                       std::uint64_t offset, std::string_view data) {
     BuiltCall call(op("resource_data"));
     call.scalar(VAC_U64, id).scalar(VAC_U32, file).scalar(VAC_U64, offset).bytes(data);
     return client.run(call);
@@ -79,7 +80,8 @@ TEST_F(AgentResources, AreOpenedByName) {
   const RawReply opened = open(client, "model://lite0");
   ASSERT_EQ(opened.code(), VAC_OK) << opened.text();
   const auto digest = opened.data(3);
-  EXPECT_EQ(std::string(reinterpret_cast<const char*>(digest.data()), digest.size()), hash("weights"));
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(digest.data()), digest.size()),
+            hash("weights"));
   EXPECT_EQ(load(client, opened.scalar(2)).code(), VAC_OK);
 }
 

@@ -129,7 +129,7 @@ TEST_F(CliModels, NamesTheOptionsThatAModelWithoutDescriptionNeeds) {
 TEST_F(CliModels, RefusesWhatIsNoModelWithOneSentence) {
   std::ofstream(file("text.pt")) << "this is no model";
   const test::AgentProcess agent({"--plugin", "torch"});
-  for (const std::string at : {std::string("local:"), agent.address()}) {
+  for (const std::string& at : {std::string("local:"), agent.address()}) {
     const std::string start = file("red.png") + " --at " + at + " --model ";
     expect_refusal(run(start + file("missing.pt")), 1, "missing.pt");
     expect_refusal(run(start + file("text.pt")), 1, "TorchScript");

@@ -104,8 +104,8 @@ TEST(Cli, SaysThatNoAgentIsThere) {
       write_file(folder / "p.png", test::encode_png(2, 2, 3, test::pattern_pixels(2, 2)));
   const std::string address = "unix://" + (folder / "none.sock").string();
   const std::string remedy = "start one with: vaccel-agent --listen " + address;
-  for (const std::string command : {"run " + photo + " --model x.pt --at ",
-                                    std::string("list --at "), std::string("bench --at ")}) {
+  for (const std::string& command : {"run " + photo + " --model x.pt --at ",
+                                     std::string("list --at "), std::string("bench --at ")}) {
     expect_refusal(vaccel(command + address), 1, command.substr(0, command.find(' ')), remedy);
   }
   const test::ShellResult doctor = vaccel("doctor " + address);
@@ -123,7 +123,8 @@ TEST(Cli, ListsWhatAnAgentServes) {
   EXPECT_EQ(plugins["plugins"][0]["name"], "noop");
   EXPECT_THAT(vaccel("list ops" + at).output, HasSubstr("model_run "));
   EXPECT_THAT(vaccel("list models" + at).output, HasSubstr("a"));
-  EXPECT_EQ(vaccel("list sessions" + at).output, "1 session\n");
+  // Those of the commands before may not have ended yet.
+  EXPECT_GE(json_of("list sessions" + at)["sessions"], 1);
 }
 
 TEST(Cli, FindsAnAgentHealthy) {

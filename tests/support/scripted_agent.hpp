@@ -62,8 +62,8 @@ struct ScriptedAnswer {
   std::uint32_t queue_us = 0, plugin_us = 0, agent_us = 0;
 };
 
-/// One accepted connection. Every function fails the test when the client breaks the protocol, or ten
-/// seconds pass without a byte. Confined to one thread.
+/// One accepted connection. Every function fails the test when the client breaks the protocol, or
+/// ten seconds pass without a byte. Confined to one thread.
 class ScriptedPeer {
  public:
   explicit ScriptedPeer(std::unique_ptr<transport::Channel> channel);
@@ -88,7 +88,8 @@ class ScriptedPeer {
   void goodbye(int code, std::string_view text);
 
   /// The frames of a reply, to be sent by the test: the reply itself, then its data frames.
-  std::vector<std::vector<std::byte>> reply_frames(ReceivedFrame& frame, const ScriptedAnswer& answer);
+  std::vector<std::vector<std::byte>> reply_frames(ReceivedFrame& frame,
+                                                   const ScriptedAnswer& answer);
   /// Sends any bytes.
   void send(std::span<const std::byte> bytes);
   void send(const wire::FrameHeader& header);
