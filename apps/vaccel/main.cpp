@@ -35,7 +35,12 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const auto commands = app.get_subcommands();
     const std::string name = commands.empty() ? "" : " " + commands.front()->get_name();
-    std::fprintf(stderr, "vaccel%s: %s: see vaccel%s --help\n", name.c_str(), error.what(),
+    std::string why = error.what();
+    // CLI11 misses a command before it looks at the word that is none.
+    if (const auto rest = app.remaining(); commands.empty() && !rest.empty()) {
+      why = "'" + rest.front() + "' is no command";
+    }
+    std::fprintf(stderr, "vaccel%s: %s: see vaccel%s --help\n", name.c_str(), why.c_str(),
                  name.c_str());
     return static_cast<int>(ExitStatus::wrong_use);
   }

@@ -3,16 +3,19 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace vac::agent {
 
 Block Block::get(SlabPool& pool, MemoryAccount& account, std::uint64_t bytes) noexcept {
   Block block;
-  if (bytes == 0 || bytes > std::numeric_limits<std::size_t>::max() || !account.charge(bytes)) {
+  const std::uint64_t charge = std::max<std::uint64_t>(bytes, SlabPool::kSmallestBlock);
+  if (bytes == 0 || bytes > std::numeric_limits<std::size_t>::max() || !account.charge(charge)) {
     return block;
   }
   block.account_ = &account;
+  block.charge_ = charge;
   block.size_ = static_cast<std::size_t>(bytes);
   if (bytes <= kLargestPooled) {
     block.slab_ = pool.get(bytes);
@@ -26,9 +29,8 @@ Block Block::get(SlabPool& pool, MemoryAccount& account, std::uint64_t bytes) no
     }
   }
   if (block.data_ == nullptr) {
-    account.release(bytes);
-    block.account_ = nullptr;
-    block.size_ = 0;
+    account.release(charge);
+    block = Block();
   }
   return block;
 }
@@ -40,7 +42,7 @@ void Block::reset() noexcept {
   } else {
     ::munmap(data_, size_);
   }
-  account_->release(size_);
+  account_->release(charge_);
   account_ = nullptr;
   data_ = nullptr;
   size_ = 0;

@@ -12,9 +12,10 @@
 
 namespace vac::agent {
 
-/// Owns its bytes, 64-aligned, and the charge for them. Moderate sizes come from the pool; what is
-/// larger is mapped for the purpose and gets its pages as they are written, so that announcing a
-/// large request costs nothing yet. Confined to its owner; may be moved to another thread.
+/// Owns its bytes, 64-aligned, and the charge for them, which is the pool's smallest block at
+/// least. Moderate sizes come from the pool; what is larger is mapped for the purpose and gets its
+/// pages as they are written, so that announcing a large request costs nothing yet. Confined to its
+/// owner; may be moved to another thread.
 class Block {
  public:
   static constexpr std::uint64_t kLargestPooled = std::uint64_t{64} << 20;
@@ -41,12 +42,14 @@ class Block {
   void swap(Block& other) noexcept {
     slab_.swap(other.slab_);
     std::swap(account_, other.account_);
+    std::swap(charge_, other.charge_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
   }
 
   Slab slab_;  // empty: mapped by this block itself
   MemoryAccount* account_ = nullptr;
+  std::uint64_t charge_ = 0;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -138,7 +138,7 @@ TEST_F(CliModels, RefusesWhatIsNoModelWithOneSentence) {
     expect_refusal(run(start + model("tuple.pt")), 1, "takes 2 inputs");
     expect_refusal(run(start + model("identity_u8.pt")), 1, "takes u8");
     expect_refusal(run(start + model("mean_colour.pt") + " --size 16"), 1,
-                   "has shape [1,3,16,16], the model takes [-1,3,8,8]");
+                   "has shape [1,3,16,16], the model takes [any,3,8,8]");
   }
   expect_refusal(run(file("red.png") + " --at " + agent.address() + " --model model://nobody"), 1,
                  "nobody");

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/crew.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "agent/connection.hpp"
+#include "base/mutex.hpp"
+
+namespace vac::agent {
+namespace {
+
+/// Lets the test decide when watchers leave and calls end; counts both.
+class Script final : public Crew::Duties {
+ public:
+  explicit Script(Crew& crew) : crew_(crew) {}
+
+  void watch(Worker& worker) override {
+    MutexLock lock(mutex_);
+    ++watches_;
+    changed_.notify_all();
+    while (leave_ == 0 && !over_) changed_.wait(mutex_);
+    if (over_) return;
+    --leave_;
+    lock.unlock();
+    crew_.leave_watch(worker);
+    lock.lock();
+    while (!over_) changed_.wait(mutex_);  // blocks, as on a connection
+  }
+  void execute(Worker& /*worker*/, TaskPtr /*task*/) override {
+    const MutexLock lock(mutex_);
+    ++running_;
+    ++started_;
+    changed_.notify_all();
+    while (finish_ == 0 && !over_) changed_.wait(mutex_);
+    if (finish_ > 0) --finish_;
+    --running_;
+    ++done_;
+    changed_.notify_all();
+  }
+
+  void make_watcher_leave() { set(leave_, 1); }
+  void finish(int calls) { set(finish_, calls); }
+  void end() { set(over_, true); }
+  void wait_for_watches(int count) { wait(watches_, count); }
+  void wait_for_started(int count) { wait(started_, count); }
+  void wait_for_done(int count) { wait(done_, count); }
+  int running() {
+    const MutexLock lock(mutex_);
+    return running_;
+  }
+
+ private:
+  template <class T>
+  void set(T& value, T to) {
+    const MutexLock lock(mutex_);
+    value += to;
+    changed_.notify_all();
+  }
+  void wait(const int& value, int least) {
+    const MutexLock lock(mutex_);
+    while (value < least) changed_.wait(mutex_);
+  }
+
+  Crew& crew_;
+  Mutex mutex_;
+  CondVar changed_;
+  int watches_ = 0, leave_ = 0, running_ = 0, started_ = 0, done_ = 0, finish_ = 0;
+  bool over_ = false;
+};
+
+class CrewTest : public testing::Test {
+ protected:
+  ~CrewTest() override {
+    crew_.stop();
+    script_.end();
+    crew_.join();
+  }
+  void queue(int calls, const char* op = "minmax") {
+    std::vector<TaskPtr> tasks;
+    for (int i = 0; i < calls; ++i) {
+      tasks.push_back(tasks_.get());
+      tasks.back()->op = find_op(op);
+    }
+    crew_.queue(tasks);
+  }
+
+  SlabPool slabs_;
+  TaskPool tasks_{slabs_};
+  Crew crew_{{2, 3}, slabs_};
+  Script script_{crew_};
+};
+
+TEST_F(CrewTest, AppointsASuccessorOfAWatcherThatLeaves) {
+  ASSERT_TRUE(crew_.start(script_));
+  for (int watches = 1; watches <= 5; ++watches) {
+    script_.wait_for_watches(watches);
+    script_.make_watcher_leave();
+  }
+  script_.wait_for_watches(6);  // as many as there may be
+  EXPECT_EQ(crew_.thread_count(), 6U);
+}
+
+TEST_F(CrewTest, WatchesAgainAsSoonAsSomebodyIsFree) {
+  ASSERT_TRUE(crew_.start(script_));
+  queue(2);
+  script_.wait_for_started(2);
+  for (int watches = 1; watches <= 4; ++watches) {  // all others leave and block
+    script_.wait_for_watches(watches);
+    script_.make_watcher_leave();
+  }
+  queue(2);
+  script_.finish(1);  // its thread watches before it takes the next call
+  script_.wait_for_watches(5);
+  EXPECT_EQ(crew_.thread_count(), 6U);
+}
+
+TEST_F(CrewTest, RunsAsManyCallsAtOnceAsItHasExecutors) {
+  ASSERT_TRUE(crew_.start(script_));
+  queue(10);
+  script_.wait_for_started(2);
+  EXPECT_EQ(script_.running(), 2);
+  EXPECT_FALSE(crew_.begin_call(find_op("sgemm")->id));
+  script_.finish(10);
+  script_.wait_for_done(10);
+  EXPECT_EQ(script_.running(), 0);
+}
+
+TEST_F(CrewTest, ServesWhatWaitedForACallThatRanElsewhere) {
+  ASSERT_TRUE(crew_.start(script_));
+  const std::uint32_t op = find_op("minmax")->id;
+  ASSERT_TRUE(crew_.begin_call(op));
+  ASSERT_TRUE(crew_.begin_call(op));
+  queue(1);
+  crew_.end_call(op);
+  script_.wait_for_started(1);
+  crew_.end_call(op);
+  script_.finish(1);
+  script_.wait_for_done(1);
+}
+
+TEST_F(CrewTest, LimitsThreadsThatBlockOnInput) {
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(crew_.begin_reading());
+  EXPECT_FALSE(crew_.may_read());
+  EXPECT_FALSE(crew_.begin_reading());
+  crew_.end_reading();
+  EXPECT_TRUE(crew_.begin_reading());
+}
+
+}  // namespace
+}  // namespace vac::agent
