@@ -17,6 +17,14 @@ namespace {
 
 using vac::cli::ExitStatus;
 
+/// A first word that is no command; else nullptr. The parser would only say that a command is
+/// missing.
+const char* unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return nullptr;
+  const auto of_that_name = [&](const CLI::App* command) { return command->check_name(argv[1]); };
+  return app.get_subcommands(of_that_name).empty() ? argv[1] : nullptr;
+}
+
 /// Reads the command line and does what it says.
 int run(int argc, char** argv) {
   CLI::App app{"vAccel: accelerator calls, local or through an agent", "vaccel"};
@@ -28,6 +36,10 @@ int run(int argc, char** argv) {
   vac::cli::add_list_command(app, status);
   vac::cli::add_doctor_command(app, status);
   vac::cli::add_bench_command(app, status);
+  if (const char* word = unknown_command(app, argc, argv)) {
+    std::fprintf(stderr, "vaccel: there is no command '%s': see vaccel --help\n", word);
+    return static_cast<int>(ExitStatus::wrong_use);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {

@@ -24,7 +24,6 @@ using testing::StartsWith;
 
 constexpr std::uint32_t kNoop = 32;
 constexpr std::uint32_t kLoad = 33;
-constexpr std::uint32_t kMinmax = 43;
 
 /// A plugin table whose hooks are members. One at a time is current: the ABI has no closures.
 struct FakePlugin {
