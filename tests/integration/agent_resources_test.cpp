@@ -67,7 +67,7 @@ class AgentResources : public testing::Test {
   }
   static std::vector<std::uint32_t> need(const RawReply& added) {
     std::vector<std::uint32_t> indices(added.data(3).size() / sizeof(std::uint32_t));
-    std::memcpy(indices.data(), added.data(3).data(), added.data(3).size());
+    if (!indices.empty()) std::memcpy(indices.data(), added.data(3).data(), added.data(3).size());
     return indices;
   }
 
