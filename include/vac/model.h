@@ -5,7 +5,10 @@
 
 #include <stddef.h>
 
-#include <vac/ops.h>
+#include <vac/export.h>
+#include <vac/resource.h>
+#include <vac/session.h>
+#include <vac/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -13,13 +16,10 @@ extern "C" {
 
 /* vac_model_run with inputs and outputs by position: runs a TorchScript model's forward(), or
  * whatever a model's format has in its place. outputs and outputs_count are as in vac_model_run. */
-static inline int vac_jitload_forward(vac_session* session, vac_resource* model,
-                                      vac_tensor* const* inputs, size_t inputs_count,
-                                      vac_tensor** outputs, size_t outputs_capacity,
-                                      size_t* outputs_count) {
-  return vac_model_run(session, model, NULL, 0, inputs, inputs_count, NULL, 0, NULL, 0, outputs,
-                       outputs_capacity, outputs_count);
-}
+VAC_API int vac_jitload_forward(vac_session* session, vac_resource* model,
+                                vac_tensor* const* inputs, size_t inputs_count,
+                                vac_tensor** outputs, size_t outputs_capacity,
+                                size_t* outputs_count);
 
 #ifdef __cplusplus
 }

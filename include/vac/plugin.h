@@ -76,8 +76,9 @@ struct vac_host {
   void (*log)(void* host, int level, const char* text);
 };
 
-#define VAC_OFFER_QUICK 1u /* <= 20 us, never blocks: may run on a thread that reads connections \
-                            */
+#define VAC_OFFER_QUICK                                                    \
+  1u /* <= 20 us, never blocks: may run on a thread that reads connections \
+      */
 
 struct vac_op_offer {
   uint32_t op, max_batch, concurrency, flags; /* concurrency 0: unlimited */

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace vac {
@@ -36,35 +37,24 @@ enum class Type : std::uint8_t {
   opaque = VAC_OPAQUE,
 };
 
-/// The element type of a C++ type: type_of<float> is Type::f32.
+/// The element type of a C++ type: type_of<float>() is Type::f32; Type::none where there is none.
 template <class T>
-inline constexpr Type type_of = Type::none;
-template <>
-inline constexpr Type type_of<bool> = Type::boolean;
-template <>
-inline constexpr Type type_of<std::int8_t> = Type::i8;
-template <>
-inline constexpr Type type_of<std::int16_t> = Type::i16;
-template <>
-inline constexpr Type type_of<std::int32_t> = Type::i32;
-template <>
-inline constexpr Type type_of<std::int64_t> = Type::i64;
-template <>
-inline constexpr Type type_of<std::uint8_t> = Type::u8;
-template <>
-inline constexpr Type type_of<std::uint16_t> = Type::u16;
-template <>
-inline constexpr Type type_of<std::uint32_t> = Type::u32;
-template <>
-inline constexpr Type type_of<std::uint64_t> = Type::u64;
-template <>
-inline constexpr Type type_of<float> = Type::f32;
-template <>
-inline constexpr Type type_of<double> = Type::f64;
-template <>
-inline constexpr Type type_of<std::complex<float>> = Type::c64;
-template <>
-inline constexpr Type type_of<std::complex<double>> = Type::c128;
+consteval Type type_of() noexcept {
+  if (std::is_same_v<T, bool>) return Type::boolean;
+  if (std::is_same_v<T, std::int8_t>) return Type::i8;
+  if (std::is_same_v<T, std::int16_t>) return Type::i16;
+  if (std::is_same_v<T, std::int32_t>) return Type::i32;
+  if (std::is_same_v<T, std::int64_t>) return Type::i64;
+  if (std::is_same_v<T, std::uint8_t>) return Type::u8;
+  if (std::is_same_v<T, std::uint16_t>) return Type::u16;
+  if (std::is_same_v<T, std::uint32_t>) return Type::u32;
+  if (std::is_same_v<T, std::uint64_t>) return Type::u64;
+  if (std::is_same_v<T, float>) return Type::f32;
+  if (std::is_same_v<T, double>) return Type::f64;
+  if (std::is_same_v<T, std::complex<float>>) return Type::c64;
+  if (std::is_same_v<T, std::complex<double>>) return Type::c128;
+  return Type::none;
+}
 
 /// Contiguous, row-major. Copies share one data; it may outlive its session. Copies may be read by
 /// several threads at once, written by one. A default-constructed tensor is empty: no data, no
@@ -93,8 +83,8 @@ class Tensor {
   /// The elements; empty where the tensor's type is not T's.
   template <class T>
   std::span<T> span() const noexcept {
-    static_assert(type_of<std::remove_const_t<T>> != Type::none, "no element type");
-    if (type() != type_of<std::remove_const_t<T>>) return {};
+    static_assert(type_of<std::remove_const_t<T>>() != Type::none, "no element type");
+    if (type() != type_of<std::remove_const_t<T>>()) return {};
     return {static_cast<T*>(vac_tensor_data(handle())), vac_tensor_bytes(handle()) / sizeof(T)};
   }
 

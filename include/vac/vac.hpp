@@ -101,8 +101,8 @@ class Session : public ops::Methods<Session, Resource, Tensor> {
   }
   template <class T>
   Tensor tensor(std::span<const std::int64_t> shape) const {
-    static_assert(type_of<T> != Type::none, "no element type");
-    return new_tensor(type_of<T>, shape).value();
+    static_assert(type_of<T>() != Type::none, "no element type");
+    return new_tensor(type_of<T>(), shape).value();
   }
   Result<Tensor> new_tensor(Type type, std::span<const std::int64_t> shape) const;
 
@@ -110,8 +110,8 @@ class Session : public ops::Methods<Session, Resource, Tensor> {
   /// shape differ.
   template <class T>
   Result<Tensor> wrap(std::span<T> data, std::span<const std::int64_t> shape) const {
-    static_assert(type_of<std::remove_const_t<T>> != Type::none, "no element type");
-    return wrap_bytes(type_of<std::remove_const_t<T>>, shape,
+    static_assert(type_of<std::remove_const_t<T>>() != Type::none, "no element type");
+    return wrap_bytes(type_of<std::remove_const_t<T>>(), shape,
                       const_cast<std::remove_const_t<T>*>(data.data()), data.size_bytes());
   }
 

@@ -27,7 +27,7 @@ class KeptOutputs final : public OutputSink {
  public:
   void* output(vac_call&, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
                std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept override {
-    Kept& kept = kept_[{arg, child}];
+    Kept& kept = made[{arg, child}];
     kept.type = type;
     kept.dims.assign(dims, dims + rank);
     kept.data.assign(bytes + 1, std::byte{0});  // never empty: data() must not be null
@@ -40,7 +40,7 @@ class KeptOutputs final : public OutputSink {
     std::vector<std::byte> data;
     std::uint64_t bytes = 0;
   };
-  std::map<std::pair<std::uint32_t, std::uint32_t>, Kept> kept_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Kept> made;
 };
 
 std::string hex(const void* data, std::uint64_t bytes) {
@@ -60,7 +60,7 @@ std::string outputs_of(const vac_call& call, const KeptOutputs& sink) {
   for (std::uint32_t i = 0; i < call.arg_count; ++i) {
     const vac_arg& record = call.args[i];
     const bool out = (record.dir & VAC_OUT) != 0 && record.form != VAC_ABSENT;
-    const bool kept = sink.kept_.contains({arg, 0});
+    const bool kept = sink.made.contains({arg, 0});
     if (out && record.form == VAC_SCALAR)
       text += " scalar " + hex(&record.value, sizeof record.value);
     if (out && record.form == VAC_ARRAY && !kept) {
@@ -78,7 +78,7 @@ std::string outputs_of(const vac_call& call, const KeptOutputs& sink) {
     }
     ++arg;
   }
-  for (const auto& [key, kept] : sink.kept_) {
+  for (const auto& [key, kept] : sink.made) {
     text += " kept " + std::to_string(key.first) + "." + std::to_string(key.second) + " type " +
             std::to_string(kept.type) + " dims";
     for (const std::int64_t dim : kept.dims) text += " " + std::to_string(dim);

@@ -79,7 +79,7 @@ TEST_P(Models, KeepEveryElementType) {
     const Tensor input = tensor(values);
     const auto outputs = model(std::string("identity_") + type + ".pt").run({input});
     ASSERT_TRUE(outputs) << outputs.error().message();
-    EXPECT_EQ((*outputs)[0].type(), type_of<T>);
+    EXPECT_EQ((*outputs)[0].type(), type_of<T>());
     EXPECT_EQ(std::memcmp((*outputs)[0].bytes().data(), values.data(), values.size() * sizeof(T)),
               0)
         << type;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "support/agent_process.hpp"
 #include "support/shell.hpp"
 #include "support/test_paths.hpp"
@@ -69,8 +70,8 @@ std::vector<std::string> others(const std::vector<std::string>& trace) {
       strange.push_back(name);
     }
   }
-  for (int i = received; i > kCalls + 1; --i) strange.push_back("one receive too many");
-  for (int i = received; i < kCalls - 1; ++i) strange.push_back("one receive too few");
+  for (int i = received; i > kCalls + 1; --i) strange.emplace_back("one receive too many");
+  for (int i = received; i < kCalls - 1; ++i) strange.emplace_back("one receive too few");
   return strange;
 }
 
@@ -90,11 +91,11 @@ TEST(WarmCall, IsOneSendAndOneReceiveOnEachSideAndNothingElse) {
     const std::string agent_trace = agent.folder() + "/agent.trace";
     const std::string client_trace = agent.folder() + "/client.trace";
     const auto result =
-        test::shell("strace -f -o " + agent_trace + " -p " + std::to_string(agent.pid()) +
-                    " & tracer=$!; " + "while ! grep -q 'TracerPid:\t[1-9]' /proc/" +
-                    std::to_string(agent.pid()) + "/status; do :; done; " + "strace -f -o " +
-                    client_trace + " " + client(agent.address(), kCalls + 100) + "; status=$?; " +
-                    "kill -INT $tracer; wait $tracer; exit $status");
+        test::shell(concat("strace -f -o ", agent_trace, " -p ", agent.pid(), " & tracer=$!; ",
+                           "while ! grep -q 'TracerPid:\t[1-9]' /proc/", agent.pid(),
+                           "/status; do :; done; strace -f -o ", client_trace, " ",
+                           client(agent.address(), kCalls + 100),
+                           "; status=$?; kill -INT $tracer; wait $tracer; exit $status"));
     ASSERT_EQ(result.status, 0) << result.output << agent.log();
     const auto client_others = others(read_trace(client_trace));
     const auto agent_others = others(read_trace(agent_trace));
