@@ -53,7 +53,8 @@ class Plugin {
   /// nullptr where the operation is not offered.
   const vac_op_offer* offer(std::uint32_t op) const noexcept;
   bool lists_format(const std::string& format) const noexcept;
-  /// As many as the plugin offers, or fewer by the setting "slots" of its configuration; nullptr: unlimited.
+  /// As many as the plugin offers, or fewer by the setting "slots" of its configuration; nullptr:
+  /// unlimited.
   SlotPool* slots(const vac_op_offer& offer) const noexcept;
   /// The plugin's own JSON, "{}" where it gives none.
   std::string describe() const;
