@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "text_table.hpp"
@@ -45,6 +46,13 @@ void add_at_option(CLI::App& command, std::string& address) {
 
 void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "Print JSON");
+}
+
+std::string effective_address(const std::string& address) {
+  if (!address.empty()) return address;
+  const char* from_environment = std::getenv("VAC_ADDRESS");
+  const bool set = from_environment != nullptr && *from_environment != '\0';
+  return set ? from_environment : "local:";
 }
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }

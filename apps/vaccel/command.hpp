@@ -27,6 +27,9 @@ CLI::App* add_command(CLI::App& app, const std::string& name, const std::string&
 void add_at_option(CLI::App& command, std::string& address);
 void add_json_option(CLI::App& command, bool& json);
 
+/// What an address that was not given means: VAC_ADDRESS, else local:.
+std::string effective_address(const std::string& address);
+
 /// Text to stdout as it is.
 void print(std::string_view text);
 /// A line for a person who waits, replaced by the next one; nothing where stderr is no terminal. An

@@ -3,7 +3,6 @@
 
 #include <vac/vac.hpp>
 
-#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -78,13 +77,10 @@ ExitStatus run(const Options& options) {
 
 }  // namespace
 
-Findings examine(std::string address) {
+Findings examine(const std::string& given) {
   Findings findings;
-  if (address.empty()) {
-    const char* from_environment = std::getenv("VAC_ADDRESS");
-    if (from_environment != nullptr) address = from_environment;
-  }
-  if (address.empty() || address == "local:") {
+  const std::string address = effective_address(given);
+  if (address == "local:") {
     findings.good("address", "local:");
     check_plugins(findings);
     return findings;

@@ -12,6 +12,6 @@ namespace vac::cli {
 void add_doctor_command(CLI::App& app, ExitStatus& status);
 
 /// Examines an address; empty means VAC_ADDRESS, else local:.
-Findings examine(std::string address);
+Findings examine(const std::string& given);
 
 }  // namespace vac::cli

@@ -84,12 +84,12 @@ std::string model_table(const Json& models) {
 }
 
 ExitStatus run(const Options& options) {
-  const Result<Session> session = Session::open(options.address, {.name = "vaccel list"});
-  if (!session) return report(kCommand, session.error());
   const bool agent_only = options.part == "models" || options.part == "sessions";
-  if (agent_only && session->address() == "local:") {
+  if (agent_only && effective_address(options.address) == "local:") {
     return report_wrong_use(kCommand, options.part + " are an agent's: name it with --at ADDRESS");
   }
+  const Result<Session> session = Session::open(options.address, {.name = "vaccel list"});
+  if (!session) return report(kCommand, session.error());
   const Result<std::string> description = session->describe();
   if (!description) return report(kCommand, description.error());
   const Result<std::string> text = list_text(*description, options.part, options.json);

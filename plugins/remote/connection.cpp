@@ -236,7 +236,7 @@ void Connection::awake(bool& who) {
   (void)::eventfd_read(wake_event_.get(), &count);
 }
 
-/// Gives the lead to one who sleeps until his call is done, whom the caller wakes; else nobody has
+/// Gives the lead to one who sleeps until its call is done, whom the caller wakes; else nobody has
 /// it, and who could use it is told.
 Place* Connection::pass_lead(Place* from) {
   if (from != nullptr) from->leads = false;

@@ -3,11 +3,9 @@
 // the thread of a call sends it and then waits; one of those that wait, the leader, reads for all.
 //
 // Two roles, each held by one thread at a time:
-//   the turn   sends. Who finds it taken queues; a large payload passes it on between its frames.
+//   the turn   sends. Who finds it taken queues; a large payload lends it between its frames.
 //   the lead   reads. It goes only to a thread that has sent all and waits, or to one that finds
-//   the
-//              pipe full and nobody reading; without that, two full pipes would wait for each
-//              other.
+//              the pipe full and nobody reading: else two full pipes would wait for each other.
 // A thread that waits for the turn never has the lead. The mutex guards all state of calls and is
 // never held over I/O or a call of the host.
 #pragma once
@@ -75,7 +73,7 @@ class Connection {
     Errc code;
     std::string what, remedy;
   };
-  /// What is left to do for an owner who has left his place.
+  /// What is left to do for an owner who has left its place.
   struct Departure {
     Status result;
     Place* next_leader = nullptr;
@@ -121,7 +119,7 @@ class Connection {
   bool answered(const Place& place) VAC_EXCLUDES(mutex_);
 
   // connection_lead.cpp: the lead. None of these is called without it.
-  void lead(const Place* own, Patience& patience) VAC_EXCLUDES(mutex_);
+  void lead(Place* own, Patience& patience) VAC_EXCLUDES(mutex_);
   bool lead_is_over(const Place* own) VAC_EXCLUDES(mutex_);
   bool must_stay(const Place* own, const Patience& patience) VAC_EXCLUDES(mutex_);
   void receive(const Place* own, Patience& patience) VAC_EXCLUDES(mutex_);
@@ -134,14 +132,13 @@ class Connection {
   bool on_reply(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
   bool on_data(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
   bool on_end() VAC_EXCLUDES(mutex_);
-  void take_frame(Place& place) VAC_REQUIRES(mutex_);
+  Place* take_frame(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
   bool plan_reply(Place& place);
   void take_failure(Place& place, const wire::FrameHeader& header);
   bool breach(std::string_view how) VAC_EXCLUDES(mutex_);
 
   const std::unique_ptr<transport::Channel> channel_;
-  const Fd
-      wake_event_;  // for those who poll: a writer while another leads, a leader who wants room
+  const Fd wake_event_;  // for who polls: a writer while another leads, a leader who wants room
   const std::string address_;
   const std::uint64_t largest_frame_;
   const std::int64_t grace_ns_;
@@ -151,12 +148,11 @@ class Connection {
   bool sending_ VAC_GUARDED_BY(mutex_) = false;         // the turn is taken
   bool leading_ VAC_GUARDED_BY(mutex_) = false;         // the lead is taken
   bool writer_blocked_ VAC_GUARDED_BY(mutex_) = false;  // who has the turn waits and does not lead
-  bool leads_for_room_ VAC_GUARDED_BY(mutex_) = false;  // the leader has no call: he waits for room
+  bool leads_for_room_ VAC_GUARDED_BY(mutex_) = false;  // the leader has no call and waits for room
   bool writer_woken_ VAC_GUARDED_BY(mutex_) = false;    // for whom the event was raised
   bool leader_woken_ VAC_GUARDED_BY(mutex_) = false;
   std::uint32_t place_waiters_ VAC_GUARDED_BY(mutex_) = 0;
-  std::vector<std::uint64_t> cancels_
-      VAC_GUARDED_BY(mutex_);  // requests, to be sent in a next turn
+  std::vector<std::uint64_t> cancels_ VAC_GUARDED_BY(mutex_);  // to be sent in the next turn
   const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);
   FutexWord places_changed_;  // counts what may interest who waits for a place
@@ -167,6 +163,7 @@ class Connection {
   // Whoever has the lead.
   FrameReader reader_;
   ReplyPlan plan_;
+  Place* own_ = nullptr;          // the leader's own call; nullptr: it has none
   Place* frame_place_ = nullptr;  // whose frame is being received
   bool frame_dropped_ = false;    // its owner has left
   std::int64_t receive_timeout_ms_ = 0;

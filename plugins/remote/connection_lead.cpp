@@ -34,7 +34,8 @@ bool strings_fit(const Place& place) {
 
 /// Reads until the leader's own call is done, or without one until there is a free place; or until
 /// the leader's patience is over, or the connection has ended.
-void Connection::lead(const Place* own, Patience& patience) {
+void Connection::lead(Place* own, Patience& patience) {
+  own_ = own;
   try {
     while (dispatch() && !lead_is_over(own)) {
       if (patience.over() && !must_stay(own, patience)) return;
@@ -47,17 +48,14 @@ void Connection::lead(const Place* own, Patience& patience) {
 }
 
 bool Connection::lead_is_over(const Place* own) {
+  if (own != nullptr) return own->done;  // by this thread, if at all
   const MutexLock lock(mutex_);
-  return own != nullptr ? own->done : table_.any_free() || end_.has_value();
+  return table_.any_free() || end_.has_value();
 }
 
 /// Whether a leader whose patience is over has to go on: half a frame is in its call's memory.
 bool Connection::must_stay(const Place* own, const Patience& patience) {
-  if (own == nullptr) return false;
-  {
-    const MutexLock lock(mutex_);
-    if (!own->receiving) return false;
-  }
+  if (own == nullptr || !own->receiving) return false;
   if (!patience.grace_over()) return true;
   give_up("the agent stopped in the middle of a reply");
   end_of_stream();
@@ -120,11 +118,11 @@ bool Connection::poll_for_room(Patience& patience) {
 }
 
 /// How to receive so that it ends in time; nothing: do not, look at the clock instead. A frame's
-/// payload is waited for as a whole only where there is all the time: the pieces of an agent that
-/// sends slowly would make the wait too long.
+/// payload is waited for as a whole only where there is all the time: an agent that sends it in
+/// small pieces could make that wait as long as it likes.
 std::optional<Wait> Connection::prepare_receive(Patience& patience) {
   const std::int64_t limit = patience.limit_ns();
-  if (limit == 0) return reader_.in_payload() ? Wait::all : Wait::block;
+  if (limit == 0) return reader_.in_payload() && patience.endless() ? Wait::all : Wait::block;
   const std::int64_t left = limit - now_ns();
   if (left <= 0) return std::nullopt;
   if (left < kFineMs * kMillisecondNs) {
@@ -190,14 +188,28 @@ bool Connection::on_head() {
   }
 }
 
-bool Connection::on_reply(const wire::FrameHeader& header) {
-  Place* place = nullptr;
-  {
-    const MutexLock lock(mutex_);
-    place = table_.find(header.request);
-    if (place != nullptr && place->answered) place = nullptr;
-    if (place != nullptr) take_frame(*place);
+/// The call that a frame is for, whose owner stays until the frame's end or has left before.
+/// nullptr: it is for none.
+Place* Connection::take_frame(const wire::FrameHeader& header) {
+  const auto takes = [&](const Place& place) {
+    return header.kind == wire::Kind::reply ? !place.answered : place.payload_left != 0;
+  };
+  if (own_ != nullptr && own_->request == header.request) {  // no other thread looks at it
+    if (!takes(*own_)) return nullptr;
+    frame_dropped_ = false;
+    own_->receiving = true;
+    return frame_place_ = own_;
   }
+  const MutexLock lock(mutex_);
+  Place* place = table_.find(header.request);
+  if (place == nullptr || !takes(*place)) return nullptr;
+  frame_dropped_ = place->abandoned;
+  place->receiving = !place->abandoned;
+  return frame_place_ = place;
+}
+
+bool Connection::on_reply(const wire::FrameHeader& header) {
+  Place* place = take_frame(header);
   if (place == nullptr) return breach("it answered a call that is not in flight");
   place->answered = true;
   if ((header.flags & wire::kFlagPayloadFollows) != 0) place->payload_left = header.payload_bytes;
@@ -211,13 +223,7 @@ bool Connection::on_reply(const wire::FrameHeader& header) {
 }
 
 bool Connection::on_data(const wire::FrameHeader& header) {
-  Place* place = nullptr;
-  {
-    const MutexLock lock(mutex_);
-    place = table_.find(header.request);
-    if (place != nullptr && place->payload_left == 0) place = nullptr;
-    if (place != nullptr) take_frame(*place);
-  }
+  Place* place = take_frame(header);
   if (place == nullptr || header.payload_bytes > place->payload_left) {
     return breach("it sent data that it had not announced");
   }
@@ -229,14 +235,6 @@ bool Connection::on_data(const wire::FrameHeader& header) {
     take_failure(*place, header);
   }
   return true;
-}
-
-/// The frame whose head was read is for this call. Until its end the owner stays, or has left
-/// before.
-void Connection::take_frame(Place& place) {
-  frame_place_ = &place;
-  frame_dropped_ = place.abandoned;
-  place.receiving = !place.abandoned;
 }
 
 bool Connection::plan_reply(Place& place) {
@@ -270,6 +268,11 @@ bool Connection::on_end() {
   const bool complete = place.payload_left == 0;
   if (complete && !frame_dropped_ && place.code == VAC_OK && !strings_fit(place)) {
     return breach("it sent strings whose lengths do not fit");
+  }
+  if (&place == own_) {
+    place.receiving = false;
+    place.done = complete;
+    return true;
   }
   bool wake = false;
   {

@@ -68,7 +68,7 @@ Status Connection::withdraw(Place& place, std::optional<Error> why) {
   return *std::move(why);
 }
 
-/// False: the owner's patience is over or the connection has ended, and the turn is not his.
+/// False: the owner's patience is over or the connection has ended, and the turn is another's.
 bool Connection::wait_for_turn(Place& place) {
   for (;;) {
     place.patience.note(place.signal.wait(place.patience.futex_limit()));
@@ -231,6 +231,7 @@ bool Connection::wait_until_writable(Place& place) {
   const std::span<pollfd> polled(descriptors.data(), reads ? 1 : 2);
   if (!poll_until(polled, place.patience.limit_ns())) place.patience.interrupt();
   if (reads) {
+    own_ = &place;
     if ((descriptors[0].revents & ~POLLOUT) != 0) receive_now();
     return true;
   }

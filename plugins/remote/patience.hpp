@@ -57,6 +57,9 @@ class Patience {
   /// Whether the grace that follows the end of patience has passed too.
   bool grace_over() const noexcept { return stopped() && now_ns() >= deadline_ns_ + grace_ns_; }
 
+  /// Nothing ends it: no deadline, and no signal.
+  bool endless() const noexcept { return deadline_ns_ == 0 && !interruptible_; }
+
   /// Until when a wait may last: the deadline, then the end of the grace. 0: for ever.
   std::int64_t limit_ns() const noexcept {
     return stopped() ? deadline_ns_ + grace_ns_ : deadline_ns_;

@@ -109,6 +109,7 @@ Status name_resources(vac_call& call) {
     if (record.type != VAC_RESOURCE) continue;
     auto* resource = static_cast<RemoteResource*>(*state++);
     if (record.form == VAC_ABSENT) continue;
+    if (resource == nullptr) return Error{Errc::invalid, "a resource was not attached"};
     VAC_TRY(record.value, resource->id_for(call));
   }
   return {};
