@@ -62,11 +62,13 @@ class CompileCommands:
         return tuple(wanted)
 
     def of_folder(self, folder: Path) -> tuple[str, ...] | None:
-        """The flags of some source in this folder."""
-        for source, flags in self.flags.items():
-            if source.parent == folder and source.suffix == ".cpp":
-                return flags
-        return None
+        """The flags of some source in this folder, of a C++20 one where there is one."""
+        found = [
+            flags
+            for source, flags in self.flags.items()
+            if source.parent == folder and source.suffix == ".cpp"
+        ]
+        return max(found, key=lambda flags: "-std=c++20" in flags, default=None)
 
 
 class IncludeClosure:
