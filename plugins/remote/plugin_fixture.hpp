@@ -2,6 +2,7 @@
 // For tests: the plugin as a host has it, an agent that the test drives, and resources.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <vac/ops.h>
 #include <vac/plugin.h>
 
