@@ -249,6 +249,7 @@ TEST_F(AgentTest, AgreesOnTheLowerLimits) {
 }
 
 TEST_F(AgentTest, CancelsCallsThatWaitAndCallsThatRun) {
+  config_.executors = 4;
   start();
   RawClient client = this->client();
   BuiltCall slow = gated();
