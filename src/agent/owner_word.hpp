@@ -69,12 +69,10 @@ class OwnerWord {
  private:
   static constexpr unsigned kStateBits = 2;
   static constexpr std::uint64_t kStateMask = 3;
-  enum : std::uint64_t {
-    kFree = 0,
-    kArmed = 1,      // epoll owns it
-    kOwned = 2,      // one thread reads it
-    kOwnedEdge = 3,  // and an event came meanwhile
-  };
+  static constexpr std::uint64_t kFree = 0;
+  static constexpr std::uint64_t kArmed = 1;      // epoll owns it
+  static constexpr std::uint64_t kOwned = 2;      // one thread reads it
+  static constexpr std::uint64_t kOwnedEdge = 3;  // and an event came meanwhile
 
   std::atomic<std::uint64_t> word_{0};
 };
