@@ -26,6 +26,8 @@ class Script final : public Crew::Duties {
     lock.unlock();
     crew_.leave_watch(worker);
     lock.lock();
+    ++left_;
+    changed_.notify_all();
     while (!over_) changed_.wait(mutex_);  // blocks, as on a connection
   }
   void execute(Worker& /*worker*/, TaskPtr /*task*/) override {
@@ -44,6 +46,7 @@ class Script final : public Crew::Duties {
   void finish(int calls) { set(finish_, calls); }
   void end() { set(over_, true); }
   void wait_for_watches(int count) { wait(watches_, count); }
+  void wait_for_left(int count) { wait(left_, count); }
   void wait_for_started(int count) { wait(started_, count); }
   void wait_for_done(int count) { wait(done_, count); }
   int running() {
@@ -66,7 +69,7 @@ class Script final : public Crew::Duties {
   Crew& crew_;
   Mutex mutex_;
   CondVar changed_;
-  int watches_ = 0, leave_ = 0, running_ = 0, started_ = 0, done_ = 0, finish_ = 0;
+  int watches_ = 0, leave_ = 0, left_ = 0, running_ = 0, started_ = 0, done_ = 0, finish_ = 0;
   bool over_ = false;
 };
 
@@ -109,6 +112,7 @@ TEST_F(CrewTest, WatchesAgainAsSoonAsSomebodyIsFree) {
   for (int watches = 1; watches <= 4; ++watches) {  // all others leave and block
     script_.wait_for_watches(watches);
     script_.make_watcher_leave();
+    script_.wait_for_left(watches);
   }
   queue(2);
   script_.finish(1);  // its thread watches before it takes the next call

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/frame_receiver.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -138,7 +139,7 @@ const Op* FrameReceiver::admit(const FrameHeader& header) {
   if (op == nullptr) {
     refuse(header, Error{Errc::not_supported,
                          concat("operation ", header.code, " is not known to vaccel-agent ",
-                                kVersion, ": update the agent")});
+                                core::kVersion, ": update the agent")});
   }
   return op;
 }
@@ -212,14 +213,23 @@ void FrameReceiver::on_cancel(std::uint64_t request) {
     return;
   }
   if (!connection_.calls_.cancel(request)) return;  // answered already
-  for (const TaskPtr& task : worker_.calls) {
-    if (task->request == request) return;  // it will find the mark when it is about to start
-  }
-  if (TaskPtr task = connection_.services().crew.remove(&connection_, request)) {
+  if (TaskPtr task = take_waiting(request)) {
     connection_.calls_.remove(*task);
     answer(request,
            Error{Errc::cancelled, concat(task->op->name, ": cancelled before it was started")});
   }
+}
+
+/// A call that has not been started: read by this thread just now, or queued. Null where it runs.
+TaskPtr FrameReceiver::take_waiting(std::uint64_t request) {
+  const auto found = std::ranges::find_if(worker_.calls, [&](const TaskPtr& task) {
+    return task->connection.get() == &connection_ && task->request == request;
+  });
+  if (found == worker_.calls.end())
+    return connection_.services().crew.remove(&connection_, request);
+  TaskPtr task = std::move(*found);
+  worker_.calls.erase(found);
+  return task;
 }
 
 bool FrameReceiver::runs_here(const Op& op) const {

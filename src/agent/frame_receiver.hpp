@@ -36,6 +36,7 @@ class FrameReceiver final : public FrameHandler {
   TaskPtr new_task(const wire::FrameHeader& header, const Op& op);
   Status on_call(const wire::FrameHeader& header, std::span<std::byte> frame);
   void on_cancel(std::uint64_t request);
+  TaskPtr take_waiting(std::uint64_t request);
   Result<std::span<std::byte>> begin_call(const wire::FrameHeader& header);
   Result<std::span<std::byte>> begin_data(const wire::FrameHeader& header);
 
