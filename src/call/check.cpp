@@ -308,6 +308,11 @@ Status check_call(const Op& op, std::span<const vac_arg> records, std::span<cons
   return {};
 }
 
+bool call_is_sound(const Op& op, std::span<const vac_arg> records,
+                   std::span<const char> meta) noexcept {
+  return Walk(records, meta).arguments(op) == Fault::none;
+}
+
 std::size_t record_position(const Op& op, std::span<const vac_arg> records, std::size_t index) {
   if (index >= op.args.size()) return records.size();
   std::size_t position = 0;

@@ -23,6 +23,10 @@ namespace vac {
 /// "sgemm: argument 'a' is tensor f64, must be f32[]".
 Status check_call(const Op& op, std::span<const vac_arg> records, std::span<const char> meta);
 
+/// Whether check_call() accepts the call: the same check, without the words.
+bool call_is_sound(const Op& op, std::span<const vac_arg> records,
+                   std::span<const char> meta) noexcept;
+
 /// Records that follow a record as its children: a list's count, but for an output list of any
 /// length.
 constexpr std::uint32_t child_count(const vac_arg& record) noexcept {

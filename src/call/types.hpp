@@ -5,25 +5,32 @@
 #include <vac/call.h>
 
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <span>
 
 namespace vac {
 
+namespace detail {
+
+// Not in the functions: there they would be built on the stack at every call.
+inline constexpr std::uint8_t kElementBytes[] = {0, 1, 1, 2, 4,  8, 1, 2, 4, 8, 2,
+                                                 2, 4, 8, 8, 16, 1, 1, 0, 0, 0};
+inline constexpr const char* kTypeNames[] = {
+    "none", "bool", "i8",  "i16", "i32",  "i64",  "u8",   "u16",      "u32",    "u64",   "f16",
+    "bf16", "f32",  "f64", "c64", "c128", "byte", "char", "resource", "string", "opaque"};
+
+}  // namespace detail
+
 /// Bytes of one element, 0 where the type does not tell (none, resource, string, opaque).
 constexpr std::uint32_t element_bytes(std::uint8_t type) noexcept {
-  constexpr std::uint8_t kBytes[] = {0, 1, 1, 2, 4,  8, 1, 2, 4, 8, 2,
-                                     2, 4, 8, 8, 16, 1, 1, 0, 0, 0};
-  return type < sizeof kBytes ? kBytes[type] : 0;
+  return type < sizeof detail::kElementBytes ? detail::kElementBytes[type] : 0;
 }
 
 /// "f32" for VAC_F32; "?" for a number that is no type.
 constexpr const char* type_name(std::uint8_t type) noexcept {
-  constexpr const char* kNames[] = {"none", "bool", "i8",   "i16",  "i32",      "i64",    "u8",
-                                    "u16",  "u32",  "u64",  "f16",  "bf16",     "f32",    "f64",
-                                    "c64",  "c128", "byte", "char", "resource", "string", "opaque"};
-  return type < sizeof kNames / sizeof *kNames ? kNames[type] : "?";
+  return type < std::size(detail::kTypeNames) ? detail::kTypeNames[type] : "?";
 }
 
 /// Whether an array of that type can have that many bytes; never where the type has no width.

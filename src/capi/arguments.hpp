@@ -48,8 +48,12 @@ struct Absent {
   void put(Frame& frame) const { frame.argument(type, VAC_ABSENT, dir); }
 };
 
-inline Status null_argument(const char* what) {
+[[gnu::cold, gnu::noinline]] inline Status null_argument(const char* what) {
   return Error{Errc::invalid, concat("an argument that is ", what, " is NULL")};
+}
+
+[[gnu::cold, gnu::noinline]] inline Status size_overflow() {
+  return Error{Errc::too_large, "an array's size does not fit 64 bits"};
 }
 
 // --- Scalars
@@ -109,7 +113,7 @@ struct ArrayIn : Argument {
   bool optional;
   const void* data;
   std::size_t count;
-  Status put(Frame& frame) const {
+  [[gnu::always_inline]] Status put(Frame& frame) const {
     if (data == nullptr && count != 0) return null_argument("an array with a count above 0");
     if (data == nullptr && optional) {
       frame.argument(type, VAC_ABSENT, dir);
@@ -119,7 +123,7 @@ struct ArrayIn : Argument {
     record.value = pointer_bits(data);
     if (__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{element_bytes(type)},
                                &record.bytes)) {
-      return Error{Errc::too_large, "an array's size does not fit 64 bits"};
+      return size_overflow();
     }
     return {};
   }
@@ -149,7 +153,7 @@ struct ArrayOut : Argument {
     const std::size_t room = text && capacity != 0 ? capacity - 1 : capacity;
     if (__builtin_mul_overflow(std::uint64_t{room}, std::uint64_t{element_bytes(type)},
                                &record->bytes)) {
-      return Error{Errc::too_large, "an output's capacity does not fit 64 bits"};
+      return size_overflow();
     }
     record->value = pointer_bits(to);
     if (to == nullptr) record->where = VAC_WHERE_NOWHERE;

@@ -29,10 +29,7 @@ class Frame {
       own_[argument_count_] = nullptr;
       by_argument_[argument_count_++] = record;
     }
-    *record = vac_arg{};
-    record->type = type;
-    record->form = form;
-    record->dir = dir;
+    start(*record, type, form, dir);
     return *record;
   }
 
@@ -47,10 +44,7 @@ class Frame {
       return nullptr;
     }
     vac_arg* record = &records_[used_++];
-    *record = vac_arg{};
-    record->type = type;
-    record->form = form;
-    record->dir = dir;
+    start(*record, type, form, dir);
     return record;
   }
 
@@ -66,7 +60,7 @@ class Frame {
     dims_used_ += dims.size();
   }
 
-  void resource(Resource* resource) {
+  void resource(core::Resource* resource) {
     if (resource_count_ < kMostArguments) resources_[resource_count_++] = resource;
   }
 
@@ -76,7 +70,9 @@ class Frame {
   std::uint32_t meta_bytes() const noexcept {
     return static_cast<std::uint32_t>(dims_used_ * sizeof(std::int64_t));
   }
-  std::span<Resource* const> resources() const noexcept { return {resources_, resource_count_}; }
+  std::span<core::Resource* const> resources() const noexcept {
+    return {resources_, resource_count_};
+  }
   /// The record of an argument by its index in the operation's table; nullptr beyond the last.
   vac_arg* record_of(std::uint32_t argument) const noexcept {
     return argument < argument_count_ ? by_argument_[argument] : nullptr;
@@ -88,6 +84,14 @@ class Frame {
   }
 
  private:
+  /// One store, because the check reads type, form and direction as one word: a processor passes on
+  /// what it has just stored only where it is not in parts.
+  static void start(vac_arg& record, std::uint8_t type, std::uint8_t form, std::uint8_t dir) {
+    const std::uint8_t head[] = {type, form, dir, 0};
+    record = vac_arg{};
+    std::memcpy(&record, head, sizeof head);
+  }
+
   vac_arg* next() {
     if (used_ ==
         records_.size()) {  // only lists can have filled it: give the last one up, ok() says so
@@ -103,7 +107,7 @@ class Frame {
   bool overflow_ = false;
   vac_arg* by_argument_[kMostArguments];
   vac_tensor* const* own_[kMostArguments];
-  Resource* resources_[kMostArguments];
+  core::Resource* resources_[kMostArguments];
 };
 
 }  // namespace vac::capi

@@ -18,14 +18,14 @@
 
 /// Owns its resources that are still open, so that they end before it.
 struct vac_session {
-  std::unique_ptr<vac::Session> core;
+  std::unique_ptr<vac::core::Session> core;
   vac::Mutex mutex;
   std::set<vac_resource*> resources VAC_GUARDED_BY(mutex);
 };
 
 struct vac_resource {
   vac_session* session;
-  std::unique_ptr<vac::Resource> core;
+  std::unique_ptr<vac::core::Resource> core;
 };
 
 struct vac_tensor {

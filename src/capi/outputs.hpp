@@ -23,7 +23,7 @@ using TensorPointer = std::unique_ptr<vac_tensor, TensorDeleter>;
 /// The sink of one call. Tensors become new ones, or fill the caller's own; an array larger than
 /// its caller's capacity is kept aside, so that the plugin can finish, and its size told. Confined
 /// to the call.
-class Outputs final : public OutputSink {
+class Outputs final : public core::OutputSink {
  public:
   explicit Outputs(const Frame& frame) : frame_(frame) {}
 

@@ -13,7 +13,7 @@
 namespace vac::capi {
 namespace {
 
-using Data = std::shared_ptr<const ResourceData>;
+using Data = std::shared_ptr<const core::ResourceData>;
 
 template <class Make>
 int open(vac_session* session, const void* what, const char* options_json, vac_resource** resource,
@@ -40,21 +40,22 @@ int open(vac_session* session, const void* what, const char* options_json, vac_r
 int vac_resource_open_file(vac_session* session, const char* path, const char* options_json,
                            vac_resource** resource) {
   return vac::capi::open(session, path, options_json, resource, [&](std::string_view options) {
-    return vac::ResourceData::from_file(path, options);
+    return vac::core::ResourceData::from_file(path, options);
   });
 }
 
 int vac_resource_open_directory(vac_session* session, const char* path, const char* options_json,
                                 vac_resource** resource) {
   return vac::capi::open(session, path, options_json, resource, [&](std::string_view options) {
-    return vac::ResourceData::from_directory(path, options);
+    return vac::core::ResourceData::from_directory(path, options);
   });
 }
 
 int vac_resource_open_bytes(vac_session* session, const void* data, std::size_t bytes,
                             const char* options_json, vac_resource** resource) {
   return vac::capi::open(session, data, options_json, resource, [&](std::string_view options) {
-    return vac::ResourceData::from_bytes({static_cast<const std::byte*>(data), bytes}, options);
+    return vac::core::ResourceData::from_bytes({static_cast<const std::byte*>(data), bytes},
+                                               options);
   });
 }
 
@@ -69,7 +70,7 @@ int vac_resource_open_uri(vac_session* session, const char* uri, const char* opt
                                              "' is a model of an agent: open the session at "
                                              "an agent's address, or open a file")};
                            }
-                           return vac::ResourceData::from_uri(uri, options);
+                           return vac::core::ResourceData::from_uri(uri, options);
                          });
 }
 

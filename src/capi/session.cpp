@@ -19,13 +19,13 @@ namespace {
 constexpr std::uint32_t kInfo = 10;  // the control operation of that name
 
 /// The process's runtime: made at first use, never destroyed, so that exit() finds nothing to do.
-Runtime& process_runtime() {
-  static auto* const kRuntime = new Runtime(RuntimeOptions::from_environment());
+core::Runtime& process_runtime() {
+  static auto* const kRuntime = new core::Runtime(core::RuntimeOptions::from_environment());
   return *kRuntime;
 }
 
-Result<SessionOptions> read_options(const char* address, const char* options_json) {
-  SessionOptions options;
+Result<core::SessionOptions> read_options(const char* address, const char* options_json) {
+  core::SessionOptions options;
   if (address == nullptr || *address == '\0') address = std::getenv("VAC_ADDRESS");
   if (address != nullptr && *address != '\0') options.address = address;
   auto canonical = canonical_json_object(options_json == nullptr ? "" : options_json);
@@ -52,13 +52,25 @@ Result<SessionOptions> read_options(const char* address, const char* options_jso
   return options;
 }
 
+[[gnu::cold, gnu::noinline]] int refuse_frame(const vac_session* session, std::uint32_t op) {
+  return refuse(op, session == nullptr ? Error{Errc::invalid, "the session is NULL"}
+                                       : Error{Errc::too_large,
+                                               concat("more than ", VAC_MAX_RECORDS, " records")});
+}
+
+[[gnu::cold, gnu::noinline]] int tell_failure(std::uint32_t op, int code,
+                                              const core::CallContext& context,
+                                              const Outputs& outputs) {
+  if (outputs.error()) return refuse(op, *outputs.error());
+  return set_last_error(code, context.message.empty() ? error_text(code) : context.message,
+                        context.detail);
+}
+
 }  // namespace
 
 int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs& outputs) {
-  if (session == nullptr) return refuse(op, Error{Errc::invalid, "the session is NULL"});
-  if (!frame.ok()) {
-    return refuse(op, Error{Errc::too_large, concat("more than ", VAC_MAX_RECORDS, " records")});
-  }
+  if (session == nullptr || !frame.ok()) [[unlikely]]
+    return refuse_frame(session, op);
   vac_call call{};
   call.op = op;
   call.args = frame.records().data();
@@ -66,15 +78,13 @@ int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs
   call.meta = frame.meta();
   call.meta_bytes = frame.meta_bytes();
   call.flags = VAC_CALL_MAY_BLOCK;
-  CallContext context;
+  core::CallContext context;
   context.sink = &outputs;
   context.resources = frame.resources();
   const int code = session->core->dispatch(call, context);
-  if (outputs.error()) return refuse(op, *outputs.error());
-  if (code == VAC_OK) [[likely]]
+  if (code == VAC_OK && !outputs.error()) [[likely]]
     return code;
-  return set_last_error(code, context.message.empty() ? error_text(code) : context.message,
-                        context.detail);
+  return tell_failure(op, code, context, outputs);
 }
 
 int refuse(std::uint32_t op, const Error& error) {
@@ -90,7 +100,7 @@ int vac_session_open(const char* address, const char* options_json, vac_session*
   return vac::capi::guarded([&]() -> vac::Status {
     if (session == nullptr)
       return vac::Error{vac::Errc::invalid, "session_open: the place for the session is NULL"};
-    VAC_TRY(vac::SessionOptions options, vac::capi::read_options(address, options_json));
+    VAC_TRY(vac::core::SessionOptions options, vac::capi::read_options(address, options_json));
     VAC_TRY(auto core, vac::capi::process_runtime().open_session(std::move(options)));
     auto opened = std::make_unique<vac_session>();
     opened->core = std::move(core);
@@ -136,4 +146,4 @@ const char* vac_session_address(const vac_session* session) {
   return session->core->options().address.c_str();
 }
 
-const char* vac_version(void) { return vac::kVersion; }
+const char* vac_version(void) { return vac::core::kVersion; }

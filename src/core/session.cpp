@@ -16,7 +16,7 @@
 #include "core/plugin.hpp"
 #include "core/runtime.hpp"
 
-namespace vac {
+namespace vac::core {
 namespace {
 
 std::int64_t now_ns() noexcept {
@@ -25,7 +25,7 @@ std::int64_t now_ns() noexcept {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-int fail(CallContext& context, const Error& error) {
+[[gnu::cold, gnu::noinline]] int fail(CallContext& context, const Error& error) {
   context.message = error.text();
   context.detail = error.detail();
   return error.value();
@@ -83,13 +83,11 @@ Status Session::open(std::span<Plugin* const> plugins, Plugin* remote) {
   for (const Plugin* plugin : plugins) most = std::max(most, plugin->index());
   session_states_.resize(most + 1);
   choices_.resize(all_ops().empty() ? 0 : all_ops().back().id + 1);
-  for (const Op& op : all_ops()) choices_[op.id].resource_count = count_resources(op);
+  for (const Op& op : all_ops()) choices_[op.id] = {&op, {}, count_resources(op)};
 
   if (remote != nullptr) {
     VAC_CHECK(open_in(*remote));
-    for (const Op& op : all_ops()) {
-      choices_[op.id].routes.push_back({remote, nullptr, state_in(*remote)});
-    }
+    for (const Op& op : all_ops()) add_route(op.id, *remote, nullptr);
     return {};
   }
   for (Plugin* plugin : plugins) {
@@ -99,12 +97,15 @@ Status Session::open(std::span<Plugin* const> plugins, Plugin* remote) {
       continue;
     }
     for (const vac_op_offer& offer : plugin->offers()) {
-      if (offer.op < choices_.size()) {
-        choices_[offer.op].routes.push_back({plugin, &offer, state_in(*plugin)});
-      }
+      if (offer.op < choices_.size()) add_route(offer.op, *plugin, &offer);
     }
   }
   return {};
+}
+
+void Session::add_route(std::uint32_t op, Plugin& plugin, const vac_op_offer* offer) {
+  SlotPool* slots = offer == nullptr ? nullptr : plugin.slots(*offer);
+  choices_[op].routes.push_back({&plugin, offer, session_states_[plugin.index()], slots});
 }
 
 Status Session::open_in(Plugin& plugin) {
@@ -120,56 +121,31 @@ Status Session::open_in(Plugin& plugin) {
   return {};
 }
 
-void* Session::state_in(const Plugin& plugin) const noexcept {
-  return session_states_[plugin.index()];
-}
-
 std::unique_ptr<Resource> Session::add_resource(std::shared_ptr<const ResourceData> data) {
   return std::make_unique<Resource>(*this, std::move(data));
 }
 
-const Session::Choice* Session::choice(std::uint32_t op) const noexcept {
-  return op < choices_.size() && !choices_[op].routes.empty() ? &choices_[op] : nullptr;
-}
-
 bool Session::quick(std::uint32_t op) const noexcept {
-  const Choice* choice = this->choice(op);
-  if (choice == nullptr || choice->resource_count != 0) return false;
-  const Route& route = choice->routes.front();
-  return route.offer != nullptr && (route.offer->flags & VAC_OFFER_QUICK) != 0 &&
-         route.plugin->slots(*route.offer) == nullptr;  // waiting for one is not quick
+  if (op >= choices_.size() || choices_[op].routes.empty()) return false;
+  const Choice& choice = choices_[op];
+  const Route& route = choice.routes.front();
+  return choice.resource_count == 0 && route.offer != nullptr &&
+         (route.offer->flags & VAC_OFFER_QUICK) != 0 &&
+         route.slots == nullptr;  // waiting for one is not quick
 }
 
 int Session::dispatch(vac_call& call, CallContext& context) noexcept {
   try {
-    const Op* op = find_op(call.op);
-    if (op == nullptr) {
-      return fail(context,
-                  Error{Errc::not_supported, concat("operation ", call.op, " is not known here")});
-    }
-    if (Status checked = check_call(*op, {call.args, call.arg_count}, {call.meta, call.meta_bytes});
-        !checked) {
-      return fail(context, checked.error());
-    }
-    const Choice* choice = this->choice(call.op);
-    if (choice == nullptr) {
-      return fail(context, Error{Errc::not_supported, concat(op->name, ": no plugin offers it",
-                                                             runtime_.who_else_offers(call.op))});
-    }
-    const Route* route = &choice->routes.front();
-    if (choice->resource_count != 0) {
-      auto chosen = this->route(*op, *choice, context);
-      if (!chosen) return fail(context, chosen.error());
-      route = *chosen;
-    }
-    const int code = run(*choice, *route, call, context);
-    if (code == VAC_OK) [[likely]]
-      return code;
-    if (context.message.empty()) context.message = error_text(code);
-    // The agent has named the operation already.
-    if (local() && !context.message.starts_with("resource ")) {
-      context.message.insert(0, concat(op->name, ": "));
-    }
+    if (call.op >= choices_.size() || choices_[call.op].routes.empty()) [[unlikely]]
+      return refuse_unserved(call, context);
+    const Choice& choice = choices_[call.op];
+    const std::span<const vac_arg> records(call.args, call.arg_count);
+    const std::span<const char> meta(call.meta, call.meta_bytes);
+    if (!call_is_sound(*choice.op, records, meta)) [[unlikely]]
+      return fail(context, check_call(*choice.op, records, meta).error());
+    const int code = run(choice, call, context);
+    if (code != VAC_OK) [[unlikely]]
+      complete_message(*choice.op, code, context);
     return code;
   } catch (const std::bad_alloc&) {
     context.message.clear();
@@ -180,17 +156,35 @@ int Session::dispatch(vac_call& call, CallContext& context) noexcept {
   }
 }
 
-Result<const Session::Route*> Session::route(const Op& op, const Choice& choice,
-                                             const CallContext& context) {
+int Session::refuse_unserved(const vac_call& call, CallContext& context) {
+  const Op* op = find_op(call.op);
+  if (op == nullptr) {
+    return fail(context,
+                Error{Errc::not_supported, concat("operation ", call.op, " is not known here")});
+  }
+  const Status checked = check_call(*op, {call.args, call.arg_count}, {call.meta, call.meta_bytes});
+  if (!checked) return fail(context, checked.error());
+  return fail(context, Error{Errc::not_supported, concat(op->name, ": no plugin offers it",
+                                                         runtime_.who_else_offers(call.op))});
+}
+
+void Session::complete_message(const Op& op, int code, CallContext& context) const {
+  if (context.message.empty()) context.message = error_text(code);
+  // The agent has named the operation already.
+  if (local() && !context.message.starts_with("resource ")) {
+    context.message.insert(0, concat(op.name, ": "));
+  }
+}
+
+Result<const Session::Route*> Session::route(const Choice& choice, const CallContext& context) {
   if (context.resources.size() != choice.resource_count) {
-    return Error{Errc::invalid, concat(op.name, ": its resources were not given")};
+    return Error{Errc::invalid, "its resources were not given"};
   }
   Resource* resource = nullptr;
   for (Resource* candidate : context.resources) {
     if (candidate == nullptr) continue;
     if (&candidate->session() != this) {
-      return Error{Errc::bad_handle,
-                   concat(op.name, ": the resource was opened in another session")};
+      return Error{Errc::bad_handle, "the resource was opened in another session"};
     }
     if (resource == nullptr) resource = candidate;
   }
@@ -248,19 +242,9 @@ Result<void*> Session::attach(Resource& resource, const Route& route) {
   return attachment->state;
 }
 
-int Session::run(const Choice& choice, const Route& route, vac_call& call, CallContext& context) {
-  constexpr std::size_t kMostArguments = 16;
-  void* states[kMostArguments];  // as many as there are resources are set
-  for (std::size_t i = 0; i < choice.resource_count; ++i) {
-    states[i] = nullptr;
-    if (context.resources[i] == nullptr) continue;
-    auto state = attach(*context.resources[i], route);
-    if (!state) return fail(context, state.error());
-    states[i] = *state;
-  }
+int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
   call.struct_size = sizeof call;
-  call.session_state = route.session_state;
-  call.resource_states = states;
+  call.resource_states = nullptr;
   call.plugin_scratch = nullptr;
   call.queue_us = call.plugin_us = call.agent_us = 0;
   call.host_priv = &context;
@@ -268,14 +252,37 @@ int Session::run(const Choice& choice, const Route& route, vac_call& call, CallC
   if (options_.timeout_ms != 0 && call.deadline_ns == 0) {
     call.deadline_ns = now_ns() + std::int64_t{options_.timeout_ms} * 1'000'000;
   }
-  SlotPool* slots = route.offer == nullptr ? nullptr : route.plugin->slots(*route.offer);
-  if (slots == nullptr) [[likely]]
+  if (choice.resource_count != 0) return run_with_resources(choice, call, context);
+  return run_in_slot(choice.routes.front(), call, context);
+}
+
+int Session::run_with_resources(const Choice& choice, vac_call& call, CallContext& context) {
+  auto route = this->route(choice, context);
+  if (!route) return fail(context, route.error());
+  constexpr std::size_t kMostArguments = 16;
+  void* states[kMostArguments];  // as many as there are resources are set
+  for (std::size_t i = 0; i < choice.resource_count; ++i) {
+    states[i] = nullptr;
+    if (context.resources[i] == nullptr) continue;
+    auto state = attach(*context.resources[i], **route);
+    if (!state) return fail(context, state.error());
+    states[i] = *state;
+  }
+  call.resource_states = states;
+  const int code = run_in_slot(**route, call, context);
+  call.resource_states = nullptr;
+  return code;
+}
+
+int Session::run_in_slot(const Route& route, vac_call& call, CallContext& context) {
+  call.session_state = route.session_state;
+  if (route.slots == nullptr) [[likely]]
     return submit(route, call, context);
-  auto slot = slots->acquire(call.deadline_ns);
+  auto slot = route.slots->acquire(call.deadline_ns);
   if (!slot) return fail(context, slot.error());
   call.slot = *slot;
   const int code = submit(route, call, context);
-  slots->release(call.slot);
+  route.slots->release(call.slot);
   return code;
 }
 
@@ -301,4 +308,4 @@ int Session::submit(const Route& route, vac_call& call, CallContext& context) no
   return code < 0 ? VAC_EIO : code;
 }
 
-}  // namespace vac
+}  // namespace vac::core

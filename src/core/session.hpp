@@ -18,11 +18,12 @@
 #include "core/call_context.hpp"
 #include "core/resource.hpp"
 
-namespace vac {
+namespace vac::core {
 
 class Plugin;
 class Runtime;
 class Session;
+class SlotPool;
 
 /// A resource as one session uses it. Made by Session::add_resource, closed by its owner before the
 /// session. Thread-safe.
@@ -86,10 +87,13 @@ class Session {
   friend class Resource;
   struct Route {
     Plugin* plugin = nullptr;
-    const vac_op_offer* offer = nullptr;
+    const vac_op_offer* offer = nullptr;  // nullptr: the remote plugin's
     void* session_state = nullptr;
+    SlotPool* slots = nullptr;  // nullptr: as many calls as come
   };
+  /// All that a call asks about its operation.
   struct Choice {
+    const Op* op = nullptr;
     std::vector<Route> routes;  // in order of choice
     std::uint32_t resource_count = 0;
   };
@@ -98,11 +102,15 @@ class Session {
   Status open(std::span<Plugin* const> plugins, Plugin* remote);
   Status open_in(Plugin& plugin);
   void* state_in(const Plugin& plugin) const noexcept;
-  const Choice* choice(std::uint32_t op) const noexcept;
-  Result<const Route*> route(const Op& op, const Choice& choice, const CallContext& context);
+  void add_route(std::uint32_t op, Plugin& plugin, const vac_op_offer* offer);
+  Result<const Route*> route(const Choice& choice, const CallContext& context);
   Status accepts(Resource& resource, const Route& route);
   Result<void*> attach(Resource& resource, const Route& route);
-  int run(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
+  [[gnu::cold]] int refuse_unserved(const vac_call& call, CallContext& context);
+  [[gnu::cold]] void complete_message(const Op& op, int code, CallContext& context) const;
+  int run(const Choice& choice, vac_call& call, CallContext& context);
+  int run_with_resources(const Choice& choice, vac_call& call, CallContext& context);
+  int run_in_slot(const Route& route, vac_call& call, CallContext& context);
   int submit(const Route& route, vac_call& call, CallContext& context) noexcept;
 
   Runtime& runtime_;
@@ -113,4 +121,4 @@ class Session {
   std::vector<Choice> choices_;        // by op id
 };
 
-}  // namespace vac
+}  // namespace vac::core
