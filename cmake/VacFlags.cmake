@@ -17,6 +17,8 @@ find_package(Threads REQUIRED)
 
 # The platform's interfaces (memfd_create, accept4, SO_PEERCRED) are behind this macro in C; g++ sets it by itself.
 add_compile_definitions(_GNU_SOURCE)
+# Models over 2 GiB on 32-bit machines as well.
+add_compile_definitions(_FILE_OFFSET_BITS=64)
 add_compile_options(-Wall -Wextra)
 if(VAC_WERROR)
   add_compile_options(-Werror)

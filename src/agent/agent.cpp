@@ -43,11 +43,11 @@ unsigned executors_of(const AgentConfig& config) {
 }
 
 /// An operation that several plugins offer may run in all of them at once.
-void set_call_limits(const Runtime& runtime, Crew& crew) {
+void set_call_limits(const core::Runtime& runtime, Crew& crew) {
   std::map<std::uint32_t, std::uint64_t> limits;
-  for (const Plugin* plugin : runtime.plugins()) {
+  for (const core::Plugin* plugin : runtime.plugins()) {
     for (const vac_op_offer& offer : plugin->offers()) {
-      const SlotPool* const slots = plugin->slots(offer);
+      const core::SlotPool* const slots = plugin->slots(offer);
       limits[offer.op] += slots == nullptr ? CallQueue::kUnlimited : slots->count();
     }
   }
@@ -57,9 +57,9 @@ void set_call_limits(const Runtime& runtime, Crew& crew) {
 }
 
 /// "torch 1.13.1, blas 0.3"
-std::string plugins_text(const Runtime& runtime) {
+std::string plugins_text(const core::Runtime& runtime) {
   std::string text;
-  for (const Plugin* plugin : runtime.plugins()) {
+  for (const core::Plugin* plugin : runtime.plugins()) {
     text += concat(text.empty() ? "" : ", ", plugin->name(), " ", plugin->table().version);
   }
   return text.empty() ? "none" : text;
@@ -67,7 +67,7 @@ std::string plugins_text(const Runtime& runtime) {
 
 }  // namespace
 
-const char* version() noexcept { return kVersion; }
+const char* version() noexcept { return core::kVersion; }
 
 void use_default_log_level() { default_log().set_level_from_environment(LogLevel::info); }
 
@@ -85,7 +85,7 @@ void log_note(std::string_view text) { log_info(text); }
 
 /// In order of dependence: a part uses those above it, and ends before them.
 struct Agent::Parts {
-  Parts(AgentConfig given, std::unique_ptr<Runtime> used, std::unique_ptr<Poller> made_poller,
+  Parts(AgentConfig given, std::unique_ptr<core::Runtime> used, std::unique_ptr<Poller> made_poller,
         std::unique_ptr<ResourceStore> made_store, std::unique_ptr<FileDigests> made_digests)
       : config(std::move(given)),
         runtime(std::move(used)),
@@ -102,7 +102,7 @@ struct Agent::Parts {
   }
 
   const AgentConfig config;
-  const std::unique_ptr<Runtime> runtime;
+  const std::unique_ptr<core::Runtime> runtime;
   SlabPool slabs;
   TaskPool tasks;
   const std::unique_ptr<Poller> poller;
@@ -125,19 +125,20 @@ Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
   VAC_CHECK(validate(config));
-  RuntimeOptions options = RuntimeOptions::from_environment();
+  core::RuntimeOptions options = core::RuntimeOptions::from_environment();
   if (!config.plugins.empty()) {
     options.plugins = config.plugins;
     options.only_these = true;
   }
   options.configs = config.plugin_configs;
   options.idle_unload = config.idle_unload;
-  auto runtime = std::make_unique<Runtime>(std::move(options));
+  auto runtime = std::make_unique<core::Runtime>(std::move(options));
   VAC_CHECK(runtime->load_plugins());
   return start(std::move(config), std::move(runtime));
 }
 
-Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config, std::unique_ptr<Runtime> runtime) {
+Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config,
+                                            std::unique_ptr<core::Runtime> runtime) {
   if (config.listeners.empty()) {
     VAC_TRY(std::string address, default_address());
     config.listeners.push_back({std::move(address), {}, {}, {}});

@@ -11,7 +11,7 @@
 
 #include "agent/config.hpp"
 
-namespace vac {
+namespace vac::core {
 class Runtime;
 }
 
@@ -35,7 +35,8 @@ class Agent {
   /// default address.
   static Result<std::unique_ptr<Agent>> start(AgentConfig config);
   /// With a runtime that is ready: for tests, and programs with plugins of their own.
-  static Result<std::unique_ptr<Agent>> start(AgentConfig config, std::unique_ptr<Runtime> runtime);
+  static Result<std::unique_ptr<Agent>> start(AgentConfig config,
+                                              std::unique_ptr<core::Runtime> runtime);
   /// Waits for calls that still run, however long: see stop().
   ~Agent();
   Agent(const Agent&) = delete;

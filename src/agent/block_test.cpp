@@ -18,7 +18,7 @@ TEST(Block, ChargesItsTenantUntilItIsGone) {
     EXPECT_EQ(account.used(), SlabPool::kSmallestBlock)
         << "what it takes, not what it was asked for";
     Block moved = std::move(small);
-    EXPECT_FALSE(small);
+    EXPECT_FALSE(small);  // NOLINT(bugprone-use-after-move): what moving leaves
     Block large = Block::get(pool, account, 500'000);
     EXPECT_EQ(account.used(), 500'000 + SlabPool::kSmallestBlock);
     EXPECT_FALSE(Block::get(pool, account, 600'000));

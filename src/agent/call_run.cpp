@@ -27,7 +27,7 @@ Status find_resources(Connection& connection, CallTask& task) {
     const vac_arg& record = task.call.args[position];
     position += record.form == VAC_LIST && record.count != VAC_ANY_COUNT ? 1 + record.count : 1;
     if (argument.signature != kResource) continue;
-    Resource*& place = task.resources[count++];
+    core::Resource*& place = task.resources[count++];
     place = nullptr;
     if (record.form == VAC_ABSENT) continue;
     VAC_TRY(std::shared_ptr<HeldResource> held, connection.resources().get(record.value));

@@ -44,8 +44,8 @@ struct CallTask {
   std::uint64_t request = 0;
   std::int64_t received_ns = 0;  ///< CLOCK_MONOTONIC, when its frame was read
   vac_call call{};
-  CallContext context;
-  std::array<Resource*, kMostResources> resources{};
+  core::CallContext context;
+  std::array<core::Resource*, kMostResources> resources{};
   // Shared with the connection's table, from which a client may drop a resource under a running
   // call.
   std::vector<std::shared_ptr<HeldResource>> held;

@@ -156,7 +156,7 @@ Status Connection::greet(const wire::Hello& theirs) {
                                  : uid                     ? concat("uid ", *uid)
                                                            : "everybody";
   tenant_ = &services_.tenants.get(listener_.address, credential);
-  SessionOptions options;
+  core::SessionOptions options;
   options.tenant = tenant_->key();
   VAC_TRY(session_, services_.runtime.open_session(std::move(options)));
   reader_.set_largest_frame(agreed_.largest_frame);
@@ -165,7 +165,7 @@ Status Connection::greet(const wire::Hello& theirs) {
             theirs.client_name);
 
   ours.version_min = ours.version_max = agreed_.version_max;
-  ours.client_name = concat("vaccel-agent ", kVersion);
+  ours.client_name = concat("vaccel-agent ", core::kVersion);
   std::vector<std::byte> answer = wire::encode_hello(ours);
   iovec part{answer.data(), answer.size()};
   send({&part, 1});

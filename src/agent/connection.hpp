@@ -96,7 +96,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Services& services() const noexcept { return services_; }
   /// Only once greeted.
-  Session& session() const noexcept { return *session_; }
+  core::Session& session() const noexcept { return *session_; }
   Tenant& tenant() const noexcept { return *tenant_; }
   HeldResources& resources() noexcept { return resources_; }
   std::uint64_t largest_frame() const noexcept { return agreed_.largest_frame; }
@@ -121,7 +121,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Set by greet(), then read only.
   wire::Hello agreed_;
   Tenant* tenant_ = nullptr;
-  std::unique_ptr<Session> session_;
+  std::unique_ptr<core::Session> session_;
 
   // The owner's.
   FrameReader reader_;

@@ -75,7 +75,7 @@ Status resource_add(Connection& connection, Arguments& arguments) {
 }
 
 Status resource_open(Connection& connection, Arguments& arguments) {
-  VAC_TRY(std::shared_ptr<const ResourceData> data,
+  VAC_TRY(std::shared_ptr<const core::ResourceData> data,
           connection.services().models.open(arguments.text(0), arguments.text(1)));
   VAC_CHECK(arguments.put(3, data->digest()));
   VAC_TRY(const std::uint64_t id, connection.resources().add(std::make_shared<HeldResource>(

@@ -38,7 +38,7 @@ Status FrameReader::parse(std::span<std::byte> bytes, FrameHandler& handler) {
   while (bytes.size() >= sizeof(FrameHeader)) {
     const FrameHeader header = wire::read_header(bytes.data());
     if (header.magic != wire::kMagic) return keep_head(bytes);
-    const Status checked = wire::check_header(header, largest_frame_);
+    Status checked = wire::check_header(header, largest_frame_);
     std::size_t used = 0;
     if (!checked) {
       if (checked.error().code() != Errc::message_size) return checked;

@@ -12,7 +12,7 @@ Error unknown(std::uint64_t id) {
 
 }  // namespace
 
-Result<Resource*> HeldResource::get() {
+Result<core::Resource*> HeldResource::get() {
   const MutexLock lock(mutex_);
   if (ready_ == nullptr) {
     const std::size_t missing = upload_->missing().size();
@@ -20,7 +20,7 @@ Result<Resource*> HeldResource::get() {
       return Error{Errc::invalid, concat("the resource is incomplete: ", missing,
                                          " of its files have not been uploaded")};
     }
-    VAC_TRY(std::shared_ptr<const ResourceData> data, upload_->resource());
+    VAC_TRY(std::shared_ptr<const core::ResourceData> data, upload_->resource());
     ready_ = session_.add_resource(std::move(data));
   }
   return ready_.get();

@@ -20,21 +20,21 @@ namespace vac::agent {
 class HeldResource {
  public:
   /// The session outlives this object.
-  HeldResource(Session& session, std::shared_ptr<const ResourceData> data)
+  HeldResource(core::Session& session, std::shared_ptr<const core::ResourceData> data)
       : session_(session), ready_(session.add_resource(std::move(data))) {}
-  HeldResource(Session& session, std::unique_ptr<Upload> upload)
+  HeldResource(core::Session& session, std::unique_ptr<Upload> upload)
       : session_(session), upload_(std::move(upload)) {}
 
   /// For a call. Errors say what is missing.
-  Result<Resource*> get() VAC_EXCLUDES(mutex_);
+  Result<core::Resource*> get() VAC_EXCLUDES(mutex_);
   /// Null where nothing was to be uploaded.
   Upload* upload() noexcept { return upload_.get(); }
 
  private:
-  Session& session_;
+  core::Session& session_;
   const std::unique_ptr<Upload> upload_;  // keeps the files in the store
   Mutex mutex_;
-  std::unique_ptr<Resource> ready_ VAC_GUARDED_BY(mutex_);
+  std::unique_ptr<core::Resource> ready_ VAC_GUARDED_BY(mutex_);
 };
 
 /// Thread-safe.

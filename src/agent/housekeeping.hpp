@@ -9,9 +9,11 @@
 #include "base/mutex.hpp"
 
 namespace vac {
-class Runtime;
 class SlabPool;
-}  // namespace vac
+}
+namespace vac::core {
+class Runtime;
+}
 
 namespace vac::agent {
 
@@ -33,7 +35,7 @@ class Housekeeping {
     Crew& crew;
     SlabPool& slabs;
     TaskPool& tasks;
-    Runtime& runtime;
+    core::Runtime& runtime;
   };
   /// `idle_unload`: how long the runtime keeps what nobody uses.
   Housekeeping(const Parts& parts, std::chrono::milliseconds idle_unload)

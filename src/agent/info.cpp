@@ -14,7 +14,7 @@ std::string describe_agent(const Connection& connection) {
   JsonWriter json;
   json.begin_object();
   json.key("agent").begin_object();
-  json.key("version").string(kVersion).key("protocol").number(wire::kVersion).end_object();
+  json.key("version").string(core::kVersion).key("protocol").number(wire::kVersion).end_object();
   json.key("tenant").string(connection.tenant().title());
   json.key("limits").begin_object();
   json.key("memory").number(connection.tenant().memory().limit());

@@ -70,13 +70,14 @@ Result<std::string> ModelRepository::find_entry(std::string_view name) const {
                                        ": list its models with: vaccel list models --at ADDRESS")};
 }
 
-Result<std::vector<ResourceFile>> ModelRepository::read_folder(const std::string& entry) const {
+Result<std::vector<core::ResourceFile>> ModelRepository::read_folder(
+    const std::string& entry) const {
   const fs::path root = fs::path(directory_) / entry;
   const auto unreadable = [&](const std::error_code& why) {
     return errno_error(why.value(), concat("cannot read model '", entry, "'"));
   };
   std::error_code failure;
-  std::vector<ResourceFile> files;
+  std::vector<core::ResourceFile> files;
   fs::recursive_directory_iterator at(root, failure);
   for (; !failure && at != fs::recursive_directory_iterator(); at.increment(failure)) {
     if (!at->is_regular_file(failure)) continue;  // folders are entered, links to folders are not
@@ -84,7 +85,7 @@ Result<std::vector<ResourceFile>> ModelRepository::read_folder(const std::string
       return Error{Errc::too_large,
                    concat("model '", entry, "' has more than ", kMostFiles, " files")};
     }
-    ResourceFile file;
+    core::ResourceFile file;
     file.path = at->path().string();
     file.name = at->path().lexically_relative(root).generic_string();
     VAC_TRY(FileDigests::Known known, digests_.digest(file.path, concat(entry, "/", file.name)));
@@ -94,11 +95,11 @@ Result<std::vector<ResourceFile>> ModelRepository::read_folder(const std::string
   }
   if (failure) return unreadable(failure);
   if (files.empty()) return Error{Errc::invalid, concat("model '", entry, "' has no files")};
-  std::ranges::sort(files, {}, &ResourceFile::name);
+  std::ranges::sort(files, {}, &core::ResourceFile::name);
   return files;
 }
 
-Result<std::shared_ptr<const ResourceData>> ModelRepository::open(
+Result<std::shared_ptr<const core::ResourceData>> ModelRepository::open(
     std::string_view uri, std::string_view options_json) const {
   if (!uri.starts_with(kScheme)) {
     return Error{Errc::invalid, concat("resource '", uri,
@@ -117,11 +118,11 @@ Result<std::shared_ptr<const ResourceData>> ModelRepository::open(
   VAC_TRY(const std::string entry, find_entry(name));
   const std::string path = (fs::path(directory_) / entry).string();
   std::error_code failure;
-  std::vector<ResourceFile> files;
+  std::vector<core::ResourceFile> files;
   std::string digest;
-  auto kind = ResourceData::Kind::file;
+  auto kind = core::ResourceData::Kind::file;
   if (fs::is_directory(path, failure)) {
-    kind = ResourceData::Kind::directory;
+    kind = core::ResourceData::Kind::directory;
     VAC_TRY(files, read_folder(entry));
     const std::string manifest = manifest_text(files);
     digest = sha256_hex(std::as_bytes(std::span(manifest)));
@@ -134,7 +135,7 @@ Result<std::shared_ptr<const ResourceData>> ModelRepository::open(
     return Error{Errc::bad_message, concat("model '", entry, "' has the digest ", digest, ", not ",
                                            wanted, ": it was replaced; open the one you mean")};
   }
-  return ResourceData::from_verified(kind, std::move(files), std::move(digest), options_json);
+  return core::ResourceData::from_verified(kind, std::move(files), std::move(digest), options_json);
 }
 
 }  // namespace vac::agent

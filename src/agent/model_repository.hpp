@@ -24,8 +24,8 @@ class ModelRepository {
 
   /// "model://name" or "model://name@sha256". The name is that of an entry, or of the only entry
   /// that has it before a single extension. Errors name the model, never the folder.
-  Result<std::shared_ptr<const ResourceData>> open(std::string_view uri,
-                                                   std::string_view options_json) const;
+  Result<std::shared_ptr<const core::ResourceData>> open(std::string_view uri,
+                                                         std::string_view options_json) const;
   /// What can be opened, by name.
   std::vector<std::string> names() const;
 
@@ -33,7 +33,7 @@ class ModelRepository {
 
  private:
   Result<std::string> find_entry(std::string_view name) const;
-  Result<std::vector<ResourceFile>> read_folder(const std::string& entry) const;
+  Result<std::vector<core::ResourceFile>> read_folder(const std::string& entry) const;
 
   const std::string directory_;
   FileDigests& digests_;

@@ -40,7 +40,7 @@ TEST_F(Models, AreFilesOpenedByTheirNameWithOrWithoutExtension) {
   for (const char* uri : {"model://lite0.pt", "model://lite0"}) {
     const auto model = open(uri);
     ASSERT_TRUE(model) << model.error().message();
-    EXPECT_EQ((*model)->kind(), ResourceData::Kind::file);
+    EXPECT_EQ((*model)->kind(), core::ResourceData::Kind::file);
     EXPECT_EQ((*model)->digest(), hash("weights"));
     EXPECT_EQ((*model)->files()[0].name, "lite0.pt");
   }
@@ -51,7 +51,7 @@ TEST_F(Models, AreFoldersToo) {
   write("saved/variables/data", "numbers");
   const auto model = open("model://saved");
   ASSERT_TRUE(model) << model.error().message();
-  EXPECT_EQ((*model)->kind(), ResourceData::Kind::directory);
+  EXPECT_EQ((*model)->kind(), core::ResourceData::Kind::directory);
   const std::string manifest =
       hash("graph") + " 5 model.pb\n" + hash("numbers") + " 7 variables/data\n";
   EXPECT_EQ((*model)->digest(), hash(manifest));

@@ -18,7 +18,7 @@ namespace vac::agent {
 /// The outputs of one call. Small ones lie in an arena that is kept from call to call, so that
 /// nothing is allocated in the steady state; larger ones have a block each, on the tenant's
 /// account. Serves one call at a time.
-class ReplyBuffer final : public OutputSink {
+class ReplyBuffer final : public core::OutputSink {
  public:
   explicit ReplyBuffer(SlabPool& pool) : pool_(pool) {}
   ReplyBuffer(const ReplyBuffer&) = delete;

@@ -5,9 +5,11 @@
 #include "agent/config.hpp"
 
 namespace vac {
-class Runtime;
 class SlabPool;
-}  // namespace vac
+}
+namespace vac::core {
+class Runtime;
+}
 
 namespace vac::agent {
 
@@ -25,7 +27,7 @@ class TenantTable;
 /// References to parts of one Agent, all of which outlive its connections and threads.
 struct Services {
   const AgentConfig& config;
-  Runtime& runtime;
+  core::Runtime& runtime;
   SlabPool& slabs;
   TaskPool& tasks;
   Poller& poller;

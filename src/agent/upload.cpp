@@ -48,11 +48,11 @@ Result<std::unique_ptr<Upload>> Upload::begin(ResourceStore& store, std::string 
   std::unique_ptr<Upload> upload(new Upload(store, std::move(folder), std::move(options_json)));
   if (manifest.starts_with(kDirectoryLine)) {
     manifest.remove_prefix(kDirectoryLine.size());
-    upload->kind_ = ResourceData::Kind::directory;
+    upload->kind_ = core::ResourceData::Kind::directory;
     upload->digest_ = sha256_hex(std::as_bytes(std::span(manifest)));
   }
-  VAC_TRY(std::vector<ResourceFile> files, parse_manifest(manifest));
-  if (upload->kind_ == ResourceData::Kind::file) {
+  VAC_TRY(std::vector<core::ResourceFile> files, core::parse_manifest(manifest));
+  if (upload->kind_ == core::ResourceData::Kind::file) {
     if (files.size() != 1) {
       return Error{Errc::invalid, concat("the manifest of a file names ", files.size(),
                                          " files: one of a directory begins with 'directory'")};
@@ -60,7 +60,7 @@ Result<std::unique_ptr<Upload>> Upload::begin(ResourceStore& store, std::string 
     upload->digest_ = files.front().digest;
   }
   const MutexLock lock(upload->mutex_);
-  for (ResourceFile& file : files) {
+  for (core::ResourceFile& file : files) {
     Part part;
     if (auto stored = store.find(upload->folder_, file.digest, file.size)) {
       part.stored.emplace(*std::move(stored));
@@ -151,8 +151,8 @@ Status Upload::write(std::uint32_t file, std::uint64_t offset, std::span<const s
   return {};
 }
 
-Result<std::shared_ptr<const ResourceData>> Upload::resource() const {
-  std::vector<ResourceFile> files;
+Result<std::shared_ptr<const core::ResourceData>> Upload::resource() const {
+  std::vector<core::ResourceFile> files;
   {
     const MutexLock lock(mutex_);
     for (const Part& part : parts_) {
@@ -160,7 +160,7 @@ Result<std::shared_ptr<const ResourceData>> Upload::resource() const {
       files.back().path = part.stored->path();
     }
   }
-  return ResourceData::from_verified(kind_, std::move(files), digest_, options_json_);
+  return core::ResourceData::from_verified(kind_, std::move(files), digest_, options_json_);
 }
 
 }  // namespace vac::agent

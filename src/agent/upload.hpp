@@ -51,7 +51,7 @@ class Upload {
   bool complete() const VAC_EXCLUDES(mutex_);
 
   /// What has been uploaded. Only when it is complete; valid as long as this object.
-  Result<std::shared_ptr<const ResourceData>> resource() const VAC_EXCLUDES(mutex_);
+  Result<std::shared_ptr<const core::ResourceData>> resource() const VAC_EXCLUDES(mutex_);
 
  private:
   /// A file under reception. Shared by the threads that write parts of it at the moment.
@@ -62,7 +62,7 @@ class Upload {
     unsigned writers = 0;  // guarded by the upload's mutex
   };
   struct Part {
-    ResourceFile file;
+    core::ResourceFile file;
     std::optional<StoredFile> stored;
     std::shared_ptr<Incoming> incoming;
   };
@@ -76,7 +76,7 @@ class Upload {
   ResourceStore& store_;
   const std::string folder_;
   const std::string options_json_;
-  ResourceData::Kind kind_ = ResourceData::Kind::file;
+  core::ResourceData::Kind kind_ = core::ResourceData::Kind::file;
   std::string digest_;
   mutable Mutex mutex_;
   std::vector<Part> parts_ VAC_GUARDED_BY(mutex_);

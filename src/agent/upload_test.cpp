@@ -106,7 +106,7 @@ TEST_F(Uploads, OfADirectoryNeedWhatIsMissing) {
   EXPECT_TRUE(write(**directory, 2, 0, "numbers"));
   const auto data = (*directory)->resource();
   ASSERT_TRUE(data);
-  EXPECT_EQ((*data)->kind(), ResourceData::Kind::directory);
+  EXPECT_EQ((*data)->kind(), core::ResourceData::Kind::directory);
   EXPECT_EQ((*data)->digest(), hash(lines));
 }
 

@@ -6,7 +6,7 @@
 
 #include "core/plugin.hpp"
 
-namespace vac {
+namespace vac::core {
 
 AttachmentTable::~AttachmentTable() {
   const MutexLock lock(mutex_);
@@ -109,4 +109,4 @@ void AttachmentTable::detach(std::unique_ptr<Attachment> attachment) {
   }
 }
 
-}  // namespace vac
+}  // namespace vac::core

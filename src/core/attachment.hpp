@@ -14,7 +14,7 @@
 #include "base/mutex.hpp"
 #include "core/resource.hpp"
 
-namespace vac {
+namespace vac::core {
 
 class Plugin;
 
@@ -60,4 +60,4 @@ class AttachmentTable {
   std::map<Key, std::unique_ptr<Attachment>> table_ VAC_GUARDED_BY(mutex_);
 };
 
-}  // namespace vac
+}  // namespace vac::core

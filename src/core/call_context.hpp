@@ -11,7 +11,7 @@
 
 #include "base/futex_word.hpp"
 
-namespace vac {
+namespace vac::core {
 
 class Resource;
 
@@ -40,4 +40,4 @@ struct CallContext {
   int code = 0;              ///< core's: what complete() was given
 };
 
-}  // namespace vac
+}  // namespace vac::core

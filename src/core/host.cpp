@@ -7,7 +7,7 @@
 #include "core/call_context.hpp"
 #include "core/plugin.hpp"
 
-namespace vac {
+namespace vac::core {
 namespace {
 
 thread_local std::string thread_error;
@@ -78,4 +78,4 @@ void clear_thread_error() noexcept { thread_error.clear(); }
 
 std::string take_thread_error() noexcept { return std::exchange(thread_error, {}); }
 
-}  // namespace vac
+}  // namespace vac::core

@@ -13,7 +13,7 @@
 #include "base/json_text.hpp"
 #include "base/text.hpp"
 
-namespace vac {
+namespace vac::core {
 namespace {
 
 // A slot that an older minor of the table lacks reads as absent.
@@ -197,4 +197,4 @@ std::string Plugin::describe() const {
   return "{}";
 }
 
-}  // namespace vac
+}  // namespace vac::core

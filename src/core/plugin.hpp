@@ -13,7 +13,7 @@
 
 #include "base/mutex.hpp"
 
-namespace vac {
+namespace vac::core {
 
 /// Bounds how many calls of one operation run at once in a plugin. Thread-safe.
 class SlotPool {
@@ -77,4 +77,4 @@ const vac_host& host_table() noexcept;
 void clear_thread_error() noexcept;
 std::string take_thread_error() noexcept;
 
-}  // namespace vac
+}  // namespace vac::core

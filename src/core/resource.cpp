@@ -15,7 +15,7 @@
 #include "base/text.hpp"
 #include "base/utf8.hpp"
 
-namespace vac {
+namespace vac::core {
 namespace {
 
 namespace fs = std::filesystem;
@@ -243,4 +243,4 @@ Result<std::vector<ResourceFile>> parse_manifest(std::string_view text) {
   return files;
 }
 
-}  // namespace vac
+}  // namespace vac::core

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace vac {
+namespace vac::core {
 
 /// One file of a resource: a path, bytes in memory, or both.
 struct ResourceFile {
@@ -82,4 +82,4 @@ std::string manifest_text(std::span<const ResourceFile> files);
 /// sizes decimal. Paths and data are empty.
 Result<std::vector<ResourceFile>> parse_manifest(std::string_view text);
 
-}  // namespace vac
+}  // namespace vac::core

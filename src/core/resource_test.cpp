@@ -11,7 +11,7 @@
 
 #include "base/sha256.hpp"
 
-namespace vac {
+namespace vac::core {
 namespace {
 
 using testing::HasSubstr;
@@ -125,4 +125,4 @@ TEST(Manifest, RefusesBadSizesAndDigests) {
 }
 
 }  // namespace
-}  // namespace vac
+}  // namespace vac::core

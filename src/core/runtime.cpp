@@ -16,7 +16,10 @@
 #include "base/text.hpp"
 #include "call/op_table.hpp"
 
-namespace vac {
+namespace vac::core {
+
+const char* const kVersion = VAC_VERSION;
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -230,4 +233,4 @@ std::string Runtime::who_else_offers(std::uint32_t op) {
   return concat(": installed and not chosen: ", names, "; choose it with VAC_PLUGINS");
 }
 
-}  // namespace vac
+}  // namespace vac::core

@@ -17,10 +17,10 @@
 #include "core/plugin.hpp"
 #include "core/session.hpp"
 
-namespace vac {
+namespace vac::core {
 
 /// Of this vAccel, as vac_version() and --version tell it.
-inline constexpr const char* kVersion = "0.1.0";
+extern const char* const kVersion;
 
 struct RuntimeOptions {
   /// Names ("torch") or paths of plugins in order of choice. With `only_these` false and an empty
@@ -81,4 +81,4 @@ class Runtime {
   AttachmentTable attachments_;
 };
 
-}  // namespace vac
+}  // namespace vac::core

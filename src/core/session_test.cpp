@@ -16,7 +16,7 @@
 #include "core/plugin.hpp"
 #include "core/runtime.hpp"
 
-namespace vac {
+namespace vac::core {
 namespace {
 
 using testing::HasSubstr;
@@ -337,4 +337,4 @@ TEST(Runtime, SuggestsThePluginThatWasMeant) {
 }
 
 }  // namespace
-}  // namespace vac
+}  // namespace vac::core

@@ -23,7 +23,7 @@ namespace {
 constexpr int kCallsAnOperation = 200;
 
 /// Keeps what the plugin makes in memory of its own.
-class KeptOutputs final : public OutputSink {
+class KeptOutputs final : public core::OutputSink {
  public:
   void* output(vac_call&, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
                std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept override {
@@ -87,21 +87,21 @@ std::string outputs_of(const vac_call& call, const KeptOutputs& sink) {
   return text;
 }
 
-std::unique_ptr<Runtime> noop_runtime() {
-  RuntimeOptions options;
+std::unique_ptr<core::Runtime> noop_runtime() {
+  core::RuntimeOptions options;
   options.plugins = {test::plugin("noop").string()};
   options.only_these = true;
   options.search_path = {test::plugin("noop").parent_path().string()};
-  return std::make_unique<Runtime>(options);
+  return std::make_unique<core::Runtime>(options);
 }
 
 /// The outcome of a call in a session, as text.
-std::string outcome(Session& session, const Op& op, std::uint64_t seed) {
+std::string outcome(core::Session& session, const Op& op, std::uint64_t seed) {
   test::Random random(seed);
   test::BuiltCall built = test::random_call(op, random);
   vac_call call = built.call();
-  std::vector<std::unique_ptr<Resource>> owned;
-  std::vector<Resource*> resources;
+  std::vector<std::unique_ptr<core::Resource>> owned;
+  std::vector<core::Resource*> resources;
   std::vector<std::byte> content(random.below(100));
   random.fill(content);
   for (const vac_arg& record : built.records()) {
@@ -111,11 +111,11 @@ std::string outcome(Session& session, const Op& op, std::uint64_t seed) {
       continue;
     }
     owned.push_back(
-        session.add_resource(ResourceData::from_bytes(content, R"({"threads":1})").value()));
+        session.add_resource(core::ResourceData::from_bytes(content, R"({"threads":1})").value()));
     resources.push_back(owned.back().get());
   }
   KeptOutputs sink;
-  CallContext context;
+  core::CallContext context;
   context.sink = &sink;
   context.resources = resources;
   const int code = session.dispatch(call, context);
@@ -128,7 +128,7 @@ class Everywhere : public testing::TestWithParam<std::uint32_t> {
   static void SetUpTestSuite() {
     runtime = noop_runtime();
     agent = std::make_unique<test::AgentProcess>(std::vector<std::string>{"--plugin", "noop"});
-    SessionOptions options;
+    core::SessionOptions options;
     local = runtime->open_session(options).value();
     options.address = agent->address();
     remote = runtime->open_session(options).value();
@@ -139,13 +139,13 @@ class Everywhere : public testing::TestWithParam<std::uint32_t> {
     agent.reset();
     runtime.reset();
   }
-  static std::unique_ptr<Runtime> runtime;
+  static std::unique_ptr<core::Runtime> runtime;
   static std::unique_ptr<test::AgentProcess> agent;
-  static std::unique_ptr<Session> local, remote;
+  static std::unique_ptr<core::Session> local, remote;
 };
-std::unique_ptr<Runtime> Everywhere::runtime;
+std::unique_ptr<core::Runtime> Everywhere::runtime;
 std::unique_ptr<test::AgentProcess> Everywhere::agent;
-std::unique_ptr<Session> Everywhere::local, Everywhere::remote;
+std::unique_ptr<core::Session> Everywhere::local, Everywhere::remote;
 
 std::vector<std::uint32_t> public_operations() {
   std::vector<std::uint32_t> ids;

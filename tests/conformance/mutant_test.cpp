@@ -32,7 +32,8 @@ class Surgery {
     const auto* records = reinterpret_cast<const vac_arg*>(bytes.data() + sizeof header_);
     records_.assign(records, records + header_.record_count);
     const auto* dims = reinterpret_cast<const std::int64_t*>(records + header_.record_count);
-    dims_.assign(dims, dims + header_.meta_bytes / sizeof(std::int64_t));
+    const std::size_t dim_count = header_.meta_bytes / sizeof(std::int64_t);
+    dims_.assign(dims, dims + dim_count);
     const auto payload = bytes.subspan(wire::head_bytes(header_));
     for (const vac_arg& record : records_) {
       const auto data = carries_data(record) ? payload.subspan(record.value, record.bytes)

@@ -23,7 +23,6 @@ namespace vac {
 namespace {
 
 using nlohmann::json;
-using testing::AnyOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 

@@ -19,7 +19,6 @@ namespace vac {
 namespace {
 
 using nlohmann::json;
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 

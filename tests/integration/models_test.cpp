@@ -98,7 +98,8 @@ TEST_P(Models, KeepEveryElementType) {
 
 TEST_P(Models, AnswerTheSameAgainAndAgain) {
   const Model scale_add = model("scale_add.pt");
-  for (float x = 0; x < 20; ++x) {
+  for (int i = 0; i < 20; ++i) {
+    const auto x = static_cast<float>(i);
     const Tensor input = session_->tensor<float>({1, 3});
     input.span<float>()[0] = x;
     const auto outputs = scale_add.run({input});
