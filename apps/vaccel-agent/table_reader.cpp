@@ -26,7 +26,7 @@ Error config_error(const std::string& file, const toml::source_region& at, std::
                                   std::to_string(at.begin.column) + ": " + std::string(text)};
 }
 
-void TableReader::fail_at(const toml::source_region& at, std::string text) {
+void TableReader::fail_at(const toml::source_region& at, const std::string& text) {
   if (state_) state_ = config_error(file_, at, text);
 }
 

@@ -41,7 +41,7 @@ class TableReader {
  private:
   const toml::node* find(std::string_view key);
   void wrong_type(const toml::node& node, std::string_view key, std::string_view wanted);
-  void fail_at(const toml::source_region& at, std::string text);
+  void fail_at(const toml::source_region& at, const std::string& text);
 
   const toml::table* table_;
   const std::string title_, file_;

@@ -43,6 +43,7 @@ class Part {
   std::vector<Part> elements() const {
     if (!json_.is_array()) fail("an array");
     std::vector<Part> parts;
+    parts.reserve(json_.size());
     for (std::size_t i = 0; i < json_.size(); ++i) {
       parts.emplace_back(json_[i], path_ + "[" + std::to_string(i) + "]");
     }

@@ -47,7 +47,7 @@ Result<std::vector<std::byte>> read_file(const std::string& what, const std::str
                                         std::to_string(limit >> 20) +
                                         " MiB: is it the right file?"};
     }
-    if (used < bytes.size()) break;
+    if (std::feof(file.get()) != 0) break;
     bytes.resize(bytes.size() * 2);
   }
   bytes.resize(used);

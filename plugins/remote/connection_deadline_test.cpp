@@ -12,7 +12,6 @@ namespace vac::remote {
 namespace {
 
 using test::ReceivedFrame;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::int64_t kLongMs = 60000;

@@ -11,7 +11,6 @@ namespace vac::remote {
 namespace {
 
 using test::ReceivedFrame;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr std::size_t kLargeCount = (5U << 20) / sizeof(double);  // more than fits into one frame

@@ -12,7 +12,6 @@ namespace {
 
 using test::ReceivedFrame;
 using test::ScriptedPeer;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 

@@ -25,9 +25,8 @@ strace                tests that count system calls
 util-linux            tests that need a mount namespace of their own
 "
 packages_to_check="
-python3-venv          a place for ruff and mypy
+python3-venv          a place for clang-tidy, ruff and mypy
 clang-19              second compiler, checks the annotations of locks
-clang-tidy-19         lint
 clang-format-19       lint
 libclang-rt-19-dev    sanitizers
 shellcheck            lint
@@ -38,7 +37,7 @@ help_setup() {
 usage: ./dev setup [all]
 
 Installs the Debian packages that build, demo and test need and this machine lacks, and says what and why. With `all` also
-what lint, asan, tsan and ci need: more packages, and ruff and mypy in build/venv. Silent when nothing is missing.
+what lint, asan, tsan and ci need: more packages, and clang-tidy, ruff and mypy in build/venv. Silent when nothing is missing.
 Other commands call it themselves.
 HELP
 }
@@ -94,7 +93,8 @@ install_packages() {
   step "apt-get install" "${as_root[@]}" install --no-install-recommends "${names[@]}"
 }
 
-# ruff and mypy in the versions of tools/dev/requirements.txt, in an environment of their own.
+# The tools in the versions of tools/dev/requirements.txt, in an environment of their own. clang-tidy of Debian 12 reads every
+# system header with every check, for which it takes three times as long.
 install_python_tools() {
   local wanted=tools/dev/requirements.txt
   cmp -s "$wanted" build/venv/installed.txt && return 0
