@@ -6,8 +6,8 @@ help_ci() {
   cat <<'HELP'
 usage: ./dev ci
 
-Runs lint without clang-tidy (./dev lint tidy), the commands that the README tells a newcomer to type, the sanitizers (with clang, which checks the annotations of
-locks), a clang build of what they leave out, and a short benchmark.
+Runs lint, the commands that the README tells a newcomer to type, the sanitizers (with clang, which checks the
+annotations of locks), a clang build of what they leave out, and a short benchmark.
 Stops at the first part that fails and ends with a table of times.
 HELP
 }
@@ -21,8 +21,7 @@ command_ci() {
   ((${#commands[@]})) || fail "ci: README.md has no block after the line <!-- commands: run by ./dev ci -->"
   trap 'print_ci_table' EXIT
   ci_part "setup" command_setup all
-  # clang-tidy reads the whole tree in more time than all parts here take: ./dev lint tidy, before a change is proposed.
-  ci_part "lint" command_lint format layers ops python shell headers
+  ci_part "lint" command_lint
   for line in "${commands[@]}"; do
     # As typed by a reader: a shell of its own.
     ci_part "$line" bash -c "$line"
