@@ -106,8 +106,7 @@ lint_shell() {
 # The flags that headers and clang-tidy are read with are those of the clang preset.
 configure_for_lint() {
   [[ -f build/clang/compile_commands.json ]] || cmake --preset clang || return
-  # The headers of tests/extra_op, which its sources need to be read.
-  cmake --build build/clang --target extra_op_generated
+  cmake --build build/clang --target generated_headers
 }
 
 lint_headers() { configure_for_lint && tools/check-headers --build build/clang; }
