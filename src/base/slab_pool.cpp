@@ -184,24 +184,45 @@ Slab SlabPool::get(std::uint64_t bytes) noexcept {
 
 void SlabPool::give_back(const Block& block, std::size_t capacity) noexcept {
   forbid(block.data, block.populated);
-  MutexLock lock(mutex_);
-  class_of(capacity).free.push_back(block);
-  in_use_ -= capacity;
+  {
+    MutexLock lock(mutex_);
+    class_of(capacity).free.push_back(block);
+    in_use_ -= capacity;
+    if (mapped_ - in_use_ <= kMostWaiting) [[likely]]
+      return;
+  }
+  bound_waiting(capacity);
+}
+
+/// The size that has just been in use goes last.
+void SlabPool::bound_waiting(std::size_t spared) noexcept {
+  for (std::size_t size = largest_block_; size >= smallest_block_; size /= 2) {
+    while (size != spared && unmap_waiting(size, kMostWaiting)) {
+    }
+  }
+  while (unmap_waiting(spared, kMostWaiting)) {
+  }
+}
+
+/// Unmaps a waiting block. False where none of that size waits, or no more than `above` bytes do in
+/// all.
+bool SlabPool::unmap_waiting(std::size_t capacity, std::uint64_t above) noexcept {
+  Block block;
+  {
+    MutexLock lock(mutex_);
+    SizeClass& blocks = class_of(capacity);
+    if (blocks.free.empty() || mapped_ - in_use_ <= above) return false;
+    block = blocks.free.back();
+    blocks.free.pop_back();
+    in_use_ += capacity;  // drop() takes it off again
+  }
+  drop(block, capacity);
+  return true;
 }
 
 void SlabPool::trim() noexcept {
-  for (std::size_t log = 0; log < kClasses; ++log) {
-    for (;;) {
-      Block block;
-      {
-        MutexLock lock(mutex_);
-        SizeClass& blocks = classes_[log];
-        if (blocks.free.empty()) break;
-        block = blocks.free.back();
-        blocks.free.pop_back();
-        in_use_ += std::size_t{1} << log;  // drop() takes it off again
-      }
-      drop(block, std::size_t{1} << log);
+  for (std::size_t size = largest_block_; size >= smallest_block_; size /= 2) {
+    while (unmap_waiting(size, 0)) {
     }
   }
 }

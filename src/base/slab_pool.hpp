@@ -65,7 +65,8 @@ class Slab {
 };
 
 /// Blocks in powers of two from 32 KiB, each its own mapping, on huge pages from 2 MiB. A block
-/// that comes back waits for the next get() of its size; only trim() and the destructor unmap.
+/// that comes back waits for the next get() of its size, until trim(), or until more than
+/// kMostWaiting waits: then blocks of other sizes go first.
 /// Pages are populated as far as they are asked for, before get() returns: once a pool has seen its
 /// load, get() and the return of a slab make no system call and the memory causes no page fault.
 /// Thread-safe; slow work is done outside the lock.
@@ -73,6 +74,7 @@ class SlabPool {
  public:
   static constexpr std::size_t kSmallestBlock = std::size_t{32} << 10;
   static constexpr std::uint64_t kDefaultLargest = std::uint64_t{1} << 30;
+  static constexpr std::uint64_t kMostWaiting = std::uint64_t{256} << 20;
 
   /// `largest_block` is rounded up to a power of two, and down to what the machine can address.
   explicit SlabPool(std::uint64_t largest_block = kDefaultLargest) noexcept;
@@ -112,6 +114,8 @@ class SlabPool {
   bool take(std::size_t capacity, Block& block) noexcept VAC_EXCLUDES(mutex_);
   void drop(const Block& block, std::size_t capacity) noexcept VAC_EXCLUDES(mutex_);
   void give_back(const Block& block, std::size_t capacity) noexcept VAC_EXCLUDES(mutex_);
+  void bound_waiting(std::size_t spared) noexcept VAC_EXCLUDES(mutex_);
+  bool unmap_waiting(std::size_t capacity, std::uint64_t above) noexcept VAC_EXCLUDES(mutex_);
 
   std::size_t smallest_block_;  // one page at least
   std::size_t largest_block_;

@@ -111,6 +111,20 @@ TEST(SlabPool, RecyclesBlocksUntilTrimmed) {
   EXPECT_EQ(pool.bytes_mapped(), 128 * kKiB);
 }
 
+TEST(SlabPool, KeepsABoundedAmountAndTheSizeInUse) {
+  SlabPool pool;
+  std::vector<Slab> slabs;
+  for (int i = 0; i < 5; ++i) slabs.push_back(pool.get(64 * kMiB));
+  EXPECT_EQ(pool.bytes_mapped(), 320 * kMiB) << "on loan, they are whoever's who has them";
+  slabs.clear();
+  EXPECT_EQ(pool.bytes_mapped(), SlabPool::kMostWaiting);
+  const std::byte* const other = pool.get(20 * kMiB).data();
+  EXPECT_LE(pool.bytes_mapped(), SlabPool::kMostWaiting);
+  EXPECT_EQ(pool.get(20 * kMiB).data(), other) << "what was used last has stayed";
+  pool.trim();
+  EXPECT_EQ(pool.bytes_mapped(), 0U);
+}
+
 TEST(SlabPool, SlabsMoveAndReturnOnce) {
   SlabPool pool;
   Slab first = pool.get(10);
