@@ -128,7 +128,8 @@ Status read_tags(std::span<const std::byte> meta, Fields& fields) {
     TagHead head;
     std::memcpy(&head, meta.data(), sizeof head);
     meta = meta.subspan(sizeof head);
-    if (padded(head.bytes) > meta.size()) return malformed("an entry is longer than the frame");
+    if (head.bytes > meta.size() || padded(head.bytes) > meta.size())
+      return malformed("an entry is longer than the frame");
     const auto padding = meta.subspan(head.bytes, padded(head.bytes) - head.bytes);
     if (std::ranges::any_of(padding, [](std::byte b) { return b != std::byte{}; })) {
       return malformed("padding is not zero");
