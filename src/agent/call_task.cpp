@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/call_task.hpp"
 
+#include <string>
 #include <utility>
 
 #include "agent/connection.hpp"
 
 namespace vac::agent {
+namespace {
+
+/// What a task that waits for its next call may keep of its last one's message.
+constexpr std::size_t kKeptMessage = 1024;
+
+}  // namespace
 
 void CallTask::reset() noexcept {
   outputs.clear();
@@ -18,6 +25,7 @@ void CallTask::reset() noexcept {
   context.cancelled.store(false, std::memory_order_relaxed);
   context.detail = 0;
   context.message.clear();
+  if (context.message.capacity() > kKeptMessage) std::string().swap(context.message);
   context.done.store(0);
   context.code = 0;
   call = {};

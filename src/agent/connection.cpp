@@ -13,6 +13,7 @@
 #include "agent/foreign_peer.hpp"
 #include "agent/frame_receiver.hpp"
 #include "agent/housekeeping.hpp"
+#include "agent/path_scrubber.hpp"
 #include "agent/refusal_log.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -78,7 +79,7 @@ void Connection::refuse(const Error& why) {
                            concat(listener_.address, ": refused ",
                                   greeted() ? tenant_->title() : "a client", ": ", why.message()));
   wire::FrameEncoder goodbye;
-  goodbye.encode_goodbye(why.value(), why.text());
+  goodbye.encode_goodbye(why.value(), services_.scrubber.clean(why.text()));
   send(goodbye.frame());
 }
 
@@ -111,6 +112,13 @@ void Connection::settle(Writer::Outcome outcome) {
     case Writer::Outcome::arm:
       services_.poller.arm_output(channel_->descriptor(), tag_);
       services_.housekeeping.watch_time();
+      return;
+    case Writer::Outcome::overrun:
+      services_.refusals.write(
+          now_ns(), LogLevel::warning,
+          concat(listener_.address, ": ", greeted() ? tenant_->title() : "a client",
+                 " calls and takes no answers: the connection is closed"));
+      channel_->shutdown();
       return;
     case Writer::Outcome::broken:
       channel_->shutdown();

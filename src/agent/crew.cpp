@@ -62,6 +62,11 @@ void Crew::leave_watch(Worker& worker) {
   if (watchers_.load() == 0 && !stopping_ && assign(Role::watch)) watchers_.fetch_add(1);
 }
 
+void Crew::step_aside(Worker& worker) {
+  leave_watch(worker);
+  if (!worker.calls.empty()) queue(worker.calls);
+}
+
 bool Crew::begin_reading() noexcept {
   unsigned readers = readers_.load(std::memory_order_relaxed);
   do {

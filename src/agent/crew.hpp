@@ -54,6 +54,9 @@ class Crew {
 
   /// Before anything that may block. Without effect on a thread that does not watch.
   void leave_watch(Worker& worker) VAC_EXCLUDES(mutex_);
+  /// Before something long that is no call: others watch, and run the calls that this thread has
+  /// read.
+  void step_aside(Worker& worker) VAC_EXCLUDES(mutex_);
   /// Leave to block on one connection's input; false when as many do already.
   bool begin_reading() noexcept;
   void end_reading() noexcept { readers_.fetch_sub(1, std::memory_order_acq_rel); }

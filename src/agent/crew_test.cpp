@@ -144,6 +144,18 @@ TEST_F(CrewTest, ServesWhatWaitedForACallThatRanElsewhere) {
   script_.wait_for_done(1);
 }
 
+TEST_F(CrewTest, WhoStepsAsideLeavesItsCallsToOthers) {
+  ASSERT_TRUE(crew_.start(script_));
+  Worker busy(slabs_);
+  busy.calls.push_back(tasks_.get());
+  busy.calls.back()->op = find_op("minmax");
+  crew_.step_aside(busy);
+  EXPECT_TRUE(busy.calls.empty());
+  script_.wait_for_started(1);
+  script_.finish(1);
+  script_.wait_for_done(1);
+}
+
 TEST_F(CrewTest, LimitsThreadsThatBlockOnInput) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(crew_.begin_reading());
   EXPECT_FALSE(crew_.may_read());

@@ -8,6 +8,7 @@
 #include "agent/call_run.hpp"
 #include "agent/control.hpp"
 #include "agent/crew.hpp"
+#include "agent/path_scrubber.hpp"
 #include "base/text.hpp"
 #include "core/runtime.hpp"
 
@@ -20,6 +21,9 @@ namespace {
 
 /// Replies of one receive are gathered up to this size; larger ones leave by themselves.
 constexpr std::size_t kGatheredReplies = 64 * 1024;
+
+/// Frames up to this size are checked in no time.
+constexpr std::size_t kCheckedAtOnce = std::size_t{1} << 20;
 
 bool follows(const FrameHeader& header) { return (header.flags & wire::kFlagPayloadFollows) != 0; }
 
@@ -115,7 +119,7 @@ Status FrameReceiver::on_complete(const FrameHeader& header) {
 Status FrameReceiver::greet(std::span<const std::byte> frame) {
   VAC_TRY(const wire::Hello hello, wire::decode_hello(frame));
   // Plugins may take their time over a new session.
-  connection_.services().crew.leave_watch(worker_);
+  connection_.services().crew.step_aside(worker_);
   return connection_.greet(hello);
 }
 
@@ -254,6 +258,8 @@ void FrameReceiver::run_here(const Op& op, const FrameHeader& header, std::span<
 void FrameReceiver::start(TaskPtr task) {
   const std::span<std::byte> frame = task->frame.bytes();
   const FrameHeader header = wire::read_header(frame.data());
+  // Long strings are looked at whole.
+  if (frame.size() > kCheckedAtOnce) connection_.services().crew.step_aside(worker_);
   if (Status bound = bind_call(connection_, *task, header, frame); !bound) {
     return answer(task->request, bound.error());
   }
@@ -273,7 +279,8 @@ void FrameReceiver::refuse(const FrameHeader& header, const Error& why) {
 }
 
 void FrameReceiver::answer(std::uint64_t request, const Error& why) {
-  worker_.encoder.encode_failure(request, why.value(), why.detail(), why.text());
+  worker_.encoder.encode_failure(request, why.value(), why.detail(),
+                                 connection_.services().scrubber.clean(why.text()));
   add_reply(worker_.encoder);
 }
 

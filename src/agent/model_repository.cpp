@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kScheme = "model://";
 constexpr std::size_t kMostName = 128;
 constexpr std::size_t kMostFiles = 10'000;
+constexpr std::size_t kLongestUri = 512;
 constexpr std::string_view kNameCharacters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
@@ -64,6 +65,10 @@ Result<std::string> ModelRepository::find_entry(std::string_view name) const {
     return Error{Errc::invalid, concat("model '", name, "' could be one of ", joined(candidates),
                                        ": say which, such as model://", candidates.front())};
   }
+  if (directory_.empty()) {
+    return Error{Errc::not_found, concat("the agent has no models, so none '", name,
+                                         "': start it with --models DIRECTORY")};
+  }
   const std::string near = nearest(name, all);
   return Error{Errc::not_found, concat("the agent has no model '", name, "'",
                                        near.empty() ? "" : concat(", did you mean '", near, "'?"),
@@ -101,6 +106,11 @@ Result<std::vector<core::ResourceFile>> ModelRepository::read_folder(
 
 Result<std::shared_ptr<const core::ResourceData>> ModelRepository::open(
     std::string_view uri, std::string_view options_json) const {
+  if (uri.size() > kLongestUri) {
+    return Error{Errc::invalid,
+                 concat("a resource's address has ", uri.size(), " bytes, at most ", kLongestUri,
+                        " are allowed: it is model://NAME or model://NAME@SHA256")};
+  }
   if (!uri.starts_with(kScheme)) {
     return Error{Errc::invalid, concat("resource '", uri,
                                        "' is not model://NAME: an agent opens "

@@ -81,6 +81,7 @@ TEST_F(Models, CannotBeNamedOutsideTheFolder) {
     ASSERT_FALSE(opened) << uri;
     EXPECT_EQ(opened.error().code(), Errc::invalid) << uri;
   }
+  EXPECT_THAT(complaint("model://" + std::string(5000, 'a')), HasSubstr("at most 512"));
 }
 
 TEST_F(Models, ThatAreNotThereAreToldWithTheNearestName) {
@@ -88,6 +89,12 @@ TEST_F(Models, ThatAreNotThereAreToldWithTheNearestName) {
   EXPECT_THAT(complaint("model://eficientnet.pt"), HasSubstr("did you mean 'efficientnet.pt'"));
   EXPECT_THAT(complaint("model://eficientnet.pt"),
               testing::Not(HasSubstr(folder_.path().string())));
+}
+
+TEST_F(Models, OfAnAgentWithoutModelsAreToldSo) {
+  const auto opened = ModelRepository("", digests_).open("model://lite0", "{}");
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().text(), HasSubstr("--models"));
 }
 
 TEST_F(Models, OfOneNameAndSeveralFormatsMustBeToldApart) {

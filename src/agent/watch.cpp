@@ -180,7 +180,7 @@ Watch::After Watch::serve(Connection& connection, Worker& worker, bool keep, boo
     bool ended = received.what == Connection::Read::ended;
     if (!ended && may_block && connection.long_frame_rest() != 0 &&
         services_.crew.begin_reading()) {
-      services_.crew.leave_watch(worker);
+      services_.crew.step_aside(worker);
       connection.send_replies(worker);
       drained = connection.long_frame_rest() >= kSilentRest;
       ended = !receive_rest(connection, worker);

@@ -79,7 +79,7 @@ Writer::Outcome Writer::send(std::span<iovec> frames) {
     if (frames.empty()) return Outcome::done;
   }
   copy(frames);
-  return arm();
+  return waiting_.size() > kMostCopied ? Outcome::overrun : arm();
 }
 
 Writer::Outcome Writer::send(TaskPtr& task) {

@@ -26,14 +26,17 @@ class Writer {
  public:
   /// Above this much waiting output no further call of the connection is started.
   static constexpr std::uint64_t kBacklogBytes = std::uint64_t{8} << 20;
+  /// Copied answers. The calls that a client may have in flight have less: it does not read.
+  static constexpr std::size_t kMostCopied = std::size_t{32} << 20;
   static constexpr std::int64_t kStallNs = 30'000'000'000;
 
   explicit Writer(transport::Channel& channel) noexcept : channel_(channel) {}
 
   enum class Outcome : std::uint8_t {
-    done,    ///< nothing to do for the caller
-    arm,     ///< call flush() once the socket is writable
-    broken,  ///< the peer takes nothing any more: end the connection
+    done,     ///< nothing to do for the caller
+    arm,      ///< call flush() once the socket is writable
+    broken,   ///< the peer takes nothing any more: end the connection
+    overrun,  ///< more small answers wait than calls can be in flight: end the connection
   };
 
   /// Whole frames, gathered. They are sent or copied; the list is used up.

@@ -79,6 +79,16 @@ class WriterTest : public testing::Test {
   std::vector<TaskPtr> released_;
 };
 
+TEST_F(WriterTest, GivesUpAPeerThatCallsAndTakesNoAnswers) {
+  const std::string answer(1 << 20, 'a');
+  std::size_t sent = 0;
+  while (send(answer) != Outcome::overrun) {
+    sent += answer.size();
+    ASSERT_LT(sent, 2 * Writer::kMostCopied);
+  }
+  EXPECT_GE(sent, Writer::kMostCopied - answer.size());
+}
+
 TEST_F(WriterTest, SendsAtOnceWhatThePipeTakes) {
   EXPECT_EQ(send("hello"), Outcome::done);
   EXPECT_FALSE(writer_.pending());

@@ -101,6 +101,26 @@ TEST_F(HostileClient, SendsFramesWithFlippedBytes) {
   }
 }
 
+/// Calls that are refused at once are in flight no longer, so that only the agent bounds them.
+TEST_F(HostileClient, CallsAndTakesNoAnswers) {
+  RawClient client = RawClient::greeted(address());
+  std::vector<wire::FrameHeader> calls(1000);
+  std::uint64_t request = 0;
+  EXPECT_THROW(
+      {
+        while (request < 10'000'000) {
+          for (wire::FrameHeader& header : calls) {
+            header.kind = wire::Kind::call;
+            header.code = 9999;
+            header.request = ++request;
+          }
+          client.send(std::as_bytes(std::span(calls)));
+        }
+      },
+      std::exception);
+  EXPECT_THAT(agent_.log(), testing::HasSubstr("takes no answers"));
+}
+
 TEST_F(HostileClient, LiesAboutLengths) {
   for (const std::uint64_t payload : {1ULL << 22, 1ULL << 32, 1ULL << 40, ~0ULL << 6}) {
     for (const std::uint16_t records : {0, 1, 256, 65535}) {
