@@ -5,7 +5,7 @@
  * Every struct starts with struct_size, the size its maker compiled; fields are appended, never
  * moved. A reader treats what lies beyond struct_size as absent. The four structs without it
  * (vac_arg, vac_value, vac_op_offer, vac_buffer_view) never change. No function of either table may
- * throw. docs/plugins.md explains; plugin.hpp makes a plugin a dozen lines of C++. */
+ * throw. plugin.hpp makes a plugin a dozen lines of C++. */
 #ifndef VAC_PLUGIN_H
 #define VAC_PLUGIN_H
 
