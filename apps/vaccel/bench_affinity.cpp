@@ -132,6 +132,13 @@ Result<Cores> choose_cores(pid_t peer) {
           ") and this program may use no core in common: start this one where the agent may run")};
 }
 
+Status may_pin(pid_t process) {
+  VAC_TRY(const cpu_set_t cores, affinity_of(process));
+  // What it has already: changes nothing, and needs the same right.
+  if (::sched_setaffinity(process, sizeof cores, &cores) != 0) return cannot_pin(process, errno);
+  return {};
+}
+
 Status pin_process(pid_t process, int core) {
   cpu_set_t cores;
   CPU_ZERO(&cores);
@@ -159,6 +166,9 @@ Result<std::unique_ptr<AffinityKeeper>> AffinityKeeper::start(const std::vector<
     write_end.reset();
     keep(read_end.get(), before);
   }
+  // A group of its own: `timeout -s KILL` and shells kill the benchmark's whole group. Done here,
+  // so that it is so before anything is pinned.
+  (void)::setpgid(child, child);
   return std::unique_ptr<AffinityKeeper>(new AffinityKeeper(std::move(write_end), child));
 }
 

@@ -22,6 +22,9 @@ struct Cores {
 /// Of those that this process and process `peer` may use.
 Result<Cores> choose_cores(pid_t peer);
 
+/// Whether this user may choose where the threads of a process run.
+Status may_pin(pid_t process);
+
 /// Pins every thread of a process; a thread that it starts later inherits its creator's core. Its
 /// own threads: pid 0.
 Status pin_process(pid_t process, int core);

@@ -69,6 +69,21 @@ TEST(Affinity, NamesAProcessThatIsGone) {
   EXPECT_NE(cores.error().text().find("process 67108863"), std::string::npos);
 }
 
+TEST(Affinity, TellsWhetherTheUserMayPinAProcess) {
+  EXPECT_TRUE(may_pin(::getpid()));
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  const pid_t parent = ::getpid();
+  const pid_t other = ::fork();
+  if (other == 0) {
+    constexpr uid_t kNobody = 65534;
+    if (::setresuid(kNobody, kNobody, kNobody) != 0) ::_exit(0);
+    ::_exit(may_pin(parent) ? 1 : 0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(other, &status, 0), other);
+  EXPECT_EQ(status, 0);
+}
+
 TEST(Affinity, PinsEveryThreadAndBringsBackWhatWas) {
   const cpu_set_t before = cores_of(0);
   const int core = first_core();
@@ -104,7 +119,7 @@ TEST(Affinity, PinsEveryThreadAndBringsBackWhatWas) {
   for (const int end : {ready[0], ready[1], stop[0], stop[1]}) ::close(end);
 }
 
-TEST(Affinity, BringsBackWhatWasWhenTheBenchmarkIsKilled) {
+TEST(Affinity, BringsBackWhatWasWhenTheBenchmarksGroupIsKilled) {
   const IdleProcess agent;
   const cpu_set_t before = cores_of(agent.pid());
   const int core = first_core();
@@ -114,6 +129,7 @@ TEST(Affinity, BringsBackWhatWasWhenTheBenchmarkIsKilled) {
   ASSERT_EQ(::pipe(ready), 0);
   const pid_t benchmark = ::fork();
   if (benchmark == 0) {
+    ::setpgid(0, 0);
     const auto keeper = AffinityKeeper::start({agent.pid()});
     const char pinned = keeper && pin_process(agent.pid(), core) ? 'y' : 'n';
     (void)!::write(ready[1], &pinned, 1);
@@ -125,7 +141,7 @@ TEST(Affinity, BringsBackWhatWasWhenTheBenchmarkIsKilled) {
   EXPECT_EQ(pinned, 'y');
   const cpu_set_t during = cores_of(agent.pid());
   EXPECT_EQ(CPU_COUNT(&during), 1);
-  ::kill(benchmark, SIGKILL);
+  ::kill(-benchmark, SIGKILL);
   ::waitpid(benchmark, nullptr, 0);
   char byte;
   EXPECT_EQ(::read(held[0], &byte, 1), 0);

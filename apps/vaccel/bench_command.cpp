@@ -115,9 +115,10 @@ Json model_json(const ModelReport& report, const Options& options, int pairs) {
   if (report.remote) {
     json["remote_p50_ms"] = report.remote->remote_ms;
     json["remote_p99_ms"] = report.remote->remote_p99_ms;
-    json["overhead_percent"] = report.remote->overhead_percent.median;
-    json["overhead_percent_low"] = report.remote->overhead_percent.low;
-    json["overhead_percent_high"] = report.remote->overhead_percent.high;
+    const auto& [median, range] = report.remote->overhead_percent;
+    json["overhead_percent"] = median;
+    json["overhead_percent_low"] = range ? Json(range->low) : Json(nullptr);
+    json["overhead_percent_high"] = range ? Json(range->high) : Json(nullptr);
   }
   return json;
 }
@@ -129,15 +130,22 @@ std::string percent_text(double percent) {
 std::string model_text(const ModelReport& report, const Options& options, int pairs) {
   std::string text = concat(options.model, ": ", format_fixed(report.local_ms, 2), " ms local");
   if (report.remote) {
-    const MedianRange& overhead = report.remote->overhead_percent;
+    const auto& [median, range] = report.remote->overhead_percent;
     text += concat(", ", format_fixed(report.remote->remote_ms, 2),
-                   " ms remote: ", percent_text(overhead.median), ", 95 % sure between ",
-                   percent_text(overhead.low), " and ", percent_text(overhead.high));
+                   " ms remote: ", percent_text(median));
+    text += range
+                ? concat(", 95 % sure between ", percent_text(range->low), " and ",
+                         percent_text(range->high))
+                : concat(", too few pairs to say how sure: --blocks ", kFewestForRange, " or more");
   }
   return concat(text, " (median of ", pairs, report.remote ? ", interleaved)\n" : ")\n");
 }
 
 ExitStatus bench_model(const Options& options) {
+  if (options.model.find("://") != std::string::npos) {
+    return report_wrong_use(kCommand, concat("--model needs a model's file, which runs here too: '",
+                                             options.model, "' is an address"));
+  }
   const int pairs = options.blocks.value_or(40);
   const auto report = measure_model({options.address, options.model, options.shape, pairs});
   if (!report) return vac::cli::report(kCommand, report.error());
@@ -166,9 +174,10 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
       command->add_option("--op", options->op, "The operation to call (default: noop)")
           ->type_name("noop")
           ->check(CLI::IsMember({"noop"}).description(""));
-  command->add_option("--model", options->model, "Compare a model's runs here and there")
-      ->type_name("FILE")
-      ->excludes(op);
+  CLI::Option* model =
+      command->add_option("--model", options->model, "Compare a model's runs here and there")
+          ->type_name("FILE")
+          ->excludes(op);
   command
       ->add_option_function<std::string>(
           "--bytes",
@@ -178,21 +187,39 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
             if (*bytes > kMostBytes) throw CLI::ValidationError("--bytes", "at most 1 GiB");
             options->bytes = *bytes;
           },
-          "Payload of a no-op: 64, 600kB, 1MiB (default: 64)")
-      ->type_name("N");
-  command->add_option("--shape", options->shape, "Of a model's input, where the model does not say")
+          "Payload of a no-op: 64, 600kB, 1MiB, at most 1GiB (default: 64)")
+      ->type_name("N")
+      ->excludes(model);
+  command
+      ->add_option_function<std::string>(
+          "--shape",
+          [options](const std::string& text) {
+            const auto shape = parse_shape(text);
+            if (!shape) throw CLI::ValidationError("--shape", shape.error().text());
+            options->shape = *shape;
+          },
+          "Of a model's input, where the model does not say")
       ->type_name("A,B,...")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber.description(""));
+      ->needs(model);
   command
       ->add_option(
           "--blocks", options->blocks,
           "Pairs of blocks, each way of placing (default: 21); with --model of runs (default: 40)")
       ->type_name("N")
       ->check(CLI::Range(1, 100000).description(""));
-  command->add_option("--seconds", options->seconds, "Time to take, about (default: 4)")
+  command
+      ->add_option_function<double>(
+          "--seconds",
+          [options](double seconds) {
+            // So that what is no number is refused too.
+            if (!(seconds >= 0.01 && seconds <= 3600)) {
+              throw CLI::ValidationError("--seconds", "write 0.01 to 3600");
+            }
+            options->seconds = seconds;
+          },
+          "Time to take, about (default: 4); not with --model, which counts --blocks")
       ->type_name("S")
-      ->check(CLI::Range(0.01, 3600.0).description(""));
+      ->excludes(model);
   add_json_option(*command, options->json);
 }
 

@@ -3,14 +3,17 @@
 
 #include <vac/vac.hpp>
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include "base/text.hpp"
 #include "command.hpp"
 #include "model_description.hpp"
+#include "open_model.hpp"
 
 namespace vac::cli {
 namespace {
@@ -22,7 +25,7 @@ class Runner {
  public:
   static Result<Runner> open(const std::string& address, const ModelBenchOptions& options) {
     VAC_TRY(Session session, Session::open(address, {.name = "vaccel bench"}));
-    VAC_TRY(Model model, session.model(options.model));
+    VAC_TRY(Model model, open_model(session, options.model));
     VAC_TRY(const std::vector<std::int64_t> shape, shape_for(model, options));
     VAC_TRY(Tensor input, session.new_tensor(Type::f32, shape));
     const std::span<float> values = input.span<float>();
@@ -96,6 +99,22 @@ Result<ModelReport> measure_here(const Runner& here, int runs) {
 }
 
 }  // namespace
+
+Result<std::vector<std::int64_t>> parse_shape(std::string_view text) {
+  std::vector<std::int64_t> shape;
+  for (std::string_view rest = text;;) {
+    const std::string_view side = rest.substr(0, rest.find(','));
+    std::int64_t value = 0;
+    const char* const end = side.data() + side.size();
+    const auto read = std::from_chars(side.data(), end, value);
+    if (read.ec != std::errc() || read.ptr != end || value < 1) break;
+    shape.push_back(value);
+    if (side.size() == rest.size()) return shape;
+    rest.remove_prefix(side.size() + 1);
+  }
+  return Error{Errc::invalid,
+               concat("'", text, "' is not a shape: write whole numbers such as 1,3,224,224")};
+}
 
 Result<ModelReport> measure_model(const ModelBenchOptions& options) {
   VAC_TRY(const Runner here, Runner::open("local:", options));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bench_statistics.hpp"
@@ -30,6 +31,9 @@ struct ModelReport {
   };
   std::optional<Remote> remote;
 };
+
+/// A shape as "1,3,224,224"; each side is at least 1.
+Result<std::vector<std::int64_t>> parse_shape(std::string_view text);
 
 /// Runs in pairs, one here and one there, each as often first as second. The input is a fixed
 /// pattern of f32.

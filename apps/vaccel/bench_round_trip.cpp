@@ -37,6 +37,15 @@ class NoopCall final : public Subject {
   std::vector<std::byte> data_;
 };
 
+/// Tells an agent that cannot serve a benchmark from one that fails.
+Status first_call(NoopCall& product, const std::string& address) {
+  Status status = product.call();
+  if (status || status.error().code() != Errc::not_supported) return status;
+  return Error{
+      Errc::not_supported,
+      concat("the agent at ", address, " does not offer noop: start it with --plugin torch,noop")};
+}
+
 /// Whose threads are to be moved: the agent, if it is one that we may move.
 Result<pid_t> agent_process(const transport::Address& address) {
   VAC_TRY(const AgentProbe probe, AgentProbe::connect(address));
@@ -49,6 +58,7 @@ Result<pid_t> agent_process(const transport::Address& address) {
     return Error{Errc::not_supported, concat("process ", *process, " ('", name,
                                              "'), which listens there, is not vaccel-agent")};
   }
+  VAC_CHECK(may_pin(*process));
   return *process;
 }
 
@@ -135,7 +145,7 @@ Result<RoundTripReport> measure_round_trip(const RoundTripOptions& options) {
   VAC_TRY(const std::unique_ptr<RawControl> control, RawControl::start(options.bytes));
   VAC_TRY(const Session session, Session::open(options.address, {.name = "vaccel bench"}));
   NoopCall product(session, options.bytes);
-  VAC_CHECK(product.call());
+  VAC_CHECK(first_call(product, options.address));
 
   const Result<pid_t> agent = agent_process(address);
   const Result<Cores> cores = agent ? choose_cores(*agent) : Result<Cores>(agent.error());

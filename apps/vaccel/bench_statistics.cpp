@@ -20,7 +20,7 @@ double quantile(std::span<const double> samples, double part) {
 }
 
 MedianRange median_range(std::span<const double> samples) {
-  if (samples.empty()) return {};
+  if (samples.size() < kFewestForRange) return {median(samples), std::nullopt};
   std::vector<double> sorted(samples.begin(), samples.end());
   std::sort(sorted.begin(), sorted.end());
   const double n = static_cast<double>(sorted.size());
@@ -29,7 +29,7 @@ MedianRange median_range(std::span<const double> samples) {
   const double half = 0.98 * std::sqrt(n);
   const auto low = static_cast<std::size_t>(std::max(0.0, std::floor(n / 2 - half)));
   const auto high = static_cast<std::size_t>(std::min(n - 1, std::ceil(n / 2 + half - 1)));
-  return {median(samples), sorted[low], sorted[high]};
+  return {median(samples), MedianRange::Range{sorted[low], sorted[high]}};
 }
 
 Block median_block(std::span<const Block> blocks) {

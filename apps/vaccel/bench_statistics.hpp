@@ -2,6 +2,7 @@
 // What a set of samples says.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,11 +14,16 @@ double quantile(std::span<const double> samples, double part);
 inline double median(std::span<const double> samples) { return quantile(samples, 0.5); }
 
 /// A median and the range that holds the true one with a probability of 95 %, whatever the
-/// distribution (from the ranks of the sorted samples). Up to five samples the range is all of
-/// them.
+/// distribution (from the ranks of the sorted samples). Fewer than six samples give no such range:
+/// even all of five hold it with 94 % only.
 struct MedianRange {
-  double median = 0, low = 0, high = 0;
+  struct Range {
+    double low = 0, high = 0;
+  };
+  double median = 0;
+  std::optional<Range> range;
 };
+inline constexpr std::size_t kFewestForRange = 6;
 MedianRange median_range(std::span<const double> samples);
 
 /// One block of calls of one kind, run back to back.

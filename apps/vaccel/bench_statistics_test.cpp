@@ -23,11 +23,20 @@ TEST(BenchStatistics, RangeOfTheMedianComesFromTheRanks) {
   const MedianRange range = median_range(samples);
   EXPECT_DOUBLE_EQ(range.median, 20.5);
   // The tables of the sign test give ranks 14 and 27 for 40 samples at 95 %.
-  EXPECT_DOUBLE_EQ(range.low, 14);
-  EXPECT_DOUBLE_EQ(range.high, 27);
-  const MedianRange one = median_range(std::vector<double>{3});
-  EXPECT_DOUBLE_EQ(one.low, 3);
-  EXPECT_DOUBLE_EQ(one.high, 3);
+  ASSERT_TRUE(range.range);
+  EXPECT_DOUBLE_EQ(range.range->low, 14);
+  EXPECT_DOUBLE_EQ(range.range->high, 27);
+}
+
+TEST(BenchStatistics, FewSamplesGiveNoRange) {
+  const MedianRange five = median_range(std::vector<double>{5, 4, 3, 2, 1});
+  EXPECT_DOUBLE_EQ(five.median, 3);
+  EXPECT_FALSE(five.range);
+  EXPECT_FALSE(median_range({}).range);
+  const MedianRange six = median_range(std::vector<double>{6, 5, 4, 3, 2, 1});
+  ASSERT_TRUE(six.range);
+  EXPECT_DOUBLE_EQ(six.range->low, 1);
+  EXPECT_DOUBLE_EQ(six.range->high, 6);
 }
 
 TEST(BenchStatistics, TakesEachFiguresMedianOverBlocks) {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "open_model.hpp"
+
 namespace vac::cli {
 namespace {
 
@@ -23,7 +25,7 @@ std::array<std::int64_t, 4> input_shape(const ImageSpec& spec) {
 
 Result<Classifier> Classifier::open(const ClassifierOptions& options) {
   VAC_TRY(Session session, Session::open(options.address, {.name = "vaccel run"}));
-  VAC_TRY(Model model, session.model(options.model));
+  VAC_TRY(Model model, open_model(session, options.model));
   Classifier classifier(std::move(session), std::move(model));
   classifier.name_ = options.model;
   VAC_CHECK(classifier.describe(options));
@@ -51,7 +53,9 @@ Status Classifier::describe(const ClassifierOptions& options) {
   if (!options.labels.empty()) {
     VAC_TRY(labels_, read_labels(options.labels));
     labels_from_ = "'" + options.labels + "'";
-    if (labels_.empty()) return Error{Errc::invalid, labels_from_ + " has no labels in it"};
+    if (labels_.empty()) {
+      return Error{Errc::invalid, labels_from_ + " has no labels in it: write one a line"};
+    }
   }
   return {};
 }

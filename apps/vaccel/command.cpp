@@ -32,6 +32,7 @@ ExitStatus report_wrong_use(std::string_view command, std::string_view text) {
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& doc,
                       std::function<ExitStatus()> run, ExitStatus& status) {
   CLI::App* command = app.add_subcommand(name, doc);
+  command->set_version_flag("--version", app.version());
   command->final_callback([run = std::move(run), &status] { status = run(); });
   return command;
 }

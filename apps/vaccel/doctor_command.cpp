@@ -21,6 +21,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kCommand = "doctor";
 constexpr int kPings = 101;
+constexpr const char* kReadTheLog = "look at the agent's log";
 
 struct Options {
   std::string address;
@@ -56,15 +57,19 @@ void add_agent_and_tenant(const std::string& description, double ping_us, Findin
 /// The agent's answers, by our own frames first and then through libvac.
 void examine_agent(const transport::Address& address, Findings& findings) {
   Result<AgentProbe> probe = AgentProbe::connect(address);
-  if (!probe) return findings.broken("agent", probe.error());
+  if (!probe) return findings.broken("agent", probe.error(), "see that vaccel-agent listens there");
   const Result<wire::Hello> hello = probe->hello();
-  if (!hello) return findings.broken("handshake", hello.error());
+  if (!hello) return findings.broken("handshake", hello.error(), kReadTheLog);
   const Result<double> ping = probe->ping_us(kPings);
-  if (!ping) return findings.broken("ping", ping.error());
+  if (!ping) return findings.broken("ping", ping.error(), kReadTheLog);
   const Result<Session> session = Session::open(address.text(), {.name = "vaccel doctor"});
-  if (!session) return findings.broken("session", session.error());
+  if (!session) {
+    return findings.broken(
+        "session", session.error(),
+        "see that plugin 'remote' is installed here, else look at the agent's log");
+  }
   const Result<std::string> description = session->describe();
-  if (!description) return findings.broken("session", description.error());
+  if (!description) return findings.broken("session", description.error(), kReadTheLog);
   add_agent_and_tenant(*description, *ping, findings);
   list_plugins(*description, findings);
 }
@@ -87,7 +92,8 @@ Findings examine(const std::string& given) {
   }
   const Result<transport::Address> parsed = transport::parse_address(address);
   if (!parsed) {
-    findings.broken("address", parsed.error());
+    findings.broken("address", parsed.error(),
+                    "write local: or an agent's, such as unix:///run/vaccel.sock");
     return findings;
   }
   findings.good("address", parsed->text());
@@ -103,7 +109,7 @@ void add_doctor_command(CLI::App& app, ExitStatus& status) {
       [options] { return run(*options); }, status);
   command
       ->add_option(
-          "address", options->address,
+          "address,--at", options->address,
           "local: or an agent, unix:///run/vaccel.sock (default: VAC_ADDRESS, else local:)")
       ->type_name("ADDRESS");
   add_json_option(*command, options->json);

@@ -32,9 +32,8 @@ class Findings {
   void broken(std::string subject, std::string text, std::string remedy) {
     all_.push_back({std::move(subject), Health::broken, std::move(text), std::move(remedy)});
   }
-  /// An error's sentence, which names its remedy.
-  void broken(std::string subject, const Error& error) {
-    broken(std::move(subject), error.message(), "broken");
+  void broken(std::string subject, const Error& error, std::string remedy) {
+    broken(std::move(subject), error.message(), std::move(remedy));
   }
 
   bool healthy() const;

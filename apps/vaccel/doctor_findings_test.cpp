@@ -82,6 +82,7 @@ TEST(Doctor, StopsAtAnAddressThatIsNone) {
   const Findings findings = examine("nonsense");
   ASSERT_EQ(findings.all().size(), 1U);
   EXPECT_EQ(findings.all()[0].subject, "address");
+  EXPECT_THAT(findings.all()[0].verdict, HasSubstr("unix:///run/vaccel.sock"));
   EXPECT_FALSE(findings.healthy());
 }
 

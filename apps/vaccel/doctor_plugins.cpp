@@ -70,9 +70,9 @@ struct Answer {
   std::string text;  // its description, or why it did not load
 };
 
-/// What a process that does nothing else says after loading the plugin.
-Answer load_here(const std::string& name) {
-  ::setenv("VAC_PLUGINS", name.c_str(), 1);
+/// What a process that does nothing else says after loading the plugins, as VAC_PLUGINS names them.
+Answer load_here(const std::string& names) {
+  ::setenv("VAC_PLUGINS", names.c_str(), 1);
   const Result<Session> session = Session::open("local:", {.name = "vaccel doctor"});
   if (!session) return {false, session.error().message()};
   const Result<std::string> description = session->describe();
@@ -82,8 +82,8 @@ Answer load_here(const std::string& name) {
 
 /// The child's end: one byte for success, then the text. Nothing of this process is torn down: the
 /// framework's threads go with it.
-[[noreturn]] void answer(int pipe, const std::string& name) {
-  const Answer found = load_here(name);
+[[noreturn]] void answer(int pipe, const std::string& names) {
+  const Answer found = load_here(names);
   const std::string message = (found.loaded ? "+" : "-") + found.text;
   std::string_view rest = message;
   while (!rest.empty()) {
@@ -105,7 +105,7 @@ std::string read_all(int pipe) {
   }
 }
 
-Answer load_elsewhere(const std::string& name) {
+Answer load_elsewhere(const std::string& names) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
     return {false, errno_error(errno, "cannot make a pipe").text()};
@@ -113,7 +113,7 @@ Answer load_elsewhere(const std::string& name) {
   Fd write_end(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) return {false, errno_error(errno, "cannot start a process").text()};
-  if (child == 0) answer(write_end.get(), name);
+  if (child == 0) answer(write_end.get(), names);
   write_end.reset();
   const std::string message = read_all(read_end.get());
   int status = 0;
@@ -124,6 +124,22 @@ Answer load_elsewhere(const std::string& name) {
   }
   if (message.empty()) return {false, "ends the process while it loads"};
   return {message.front() == '+', message.substr(1)};
+}
+
+/// Whether a session opens with the plugins that the variable chooses; without it there is nothing
+/// to say.
+void check_choice(Findings& findings) {
+  const char* const value = std::getenv("VAC_PLUGINS");
+  if (value == nullptr) return;
+  const std::string names = value;
+  if (names.find_first_not_of(',') == std::string::npos) {
+    findings.broken("VAC_PLUGINS", "empty: no plugin is chosen", "name some, or unset VAC_PLUGINS");
+    return;
+  }
+  const Answer found = load_elsewhere(names);
+  found.loaded ? findings.good("VAC_PLUGINS", names)
+               : findings.broken("VAC_PLUGINS", concat(names, ": ", found.text),
+                                 "name plugins of this list, or unset VAC_PLUGINS");
 }
 
 }  // namespace
@@ -170,8 +186,10 @@ void check_plugins(Findings& findings) {
     if (name == "remote") continue;  // serves every other address, chosen or not
     const Answer found = load_elsewhere(name);
     found.loaded ? list_plugins(found.text, findings)
-                 : findings.broken("plugins", name + ": " + found.text, "broken");
+                 : findings.broken("plugins", name + ": " + found.text,
+                                   "install it again, with the libraries that it needs");
   }
+  check_choice(findings);
 }
 
 }  // namespace vac::cli

@@ -13,9 +13,9 @@ namespace vac::cli {
 /// Names of the plugins in the folders: each once, sorted.
 std::vector<std::string> plugin_names(const std::vector<std::filesystem::path>& folders);
 
-/// Adds a finding for each installed plugin. Each is loaded by a process of its own: one that
-/// crashes while it loads takes nothing along. To be called before this process has opened a
-/// session.
+/// Adds a finding for each installed plugin, and one for the choice in VAC_PLUGINS. Each is loaded
+/// by a process of its own: one that crashes while it loads takes nothing along. To be called
+/// before this process has opened a session.
 void check_plugins(Findings& findings);
 
 /// Adds a finding for each plugin that `description`, as vac_session_describe gives it, tells of.

@@ -3,6 +3,7 @@
 
 #include <vac/vac.hpp>
 
+#include <cstdio>
 #include <map>
 #include <memory>
 
@@ -95,6 +96,11 @@ ExitStatus run(const Options& options) {
   const Result<std::string> text = list_text(*description, options.part, options.json);
   if (!text) return report(kCommand, text.error());
   print(*text);
+  if (text->empty() && options.part == "models") {
+    // Not to stdout: it lists names.
+    std::fputs("vaccel list: no models: start the agent with --models DIR, with models in it\n",
+               stderr);
+  }
   return ExitStatus::success;
 }
 

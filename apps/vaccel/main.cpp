@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `vaccel`: one command each, over the public interface of libvac.
+#include <fcntl.h>
+#include <unistd.h>
 #include <vac/vac.hpp>
 
 #include <CLI/CLI.hpp>
@@ -23,6 +25,15 @@ const char* unknown_command(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return nullptr;
   const auto of_that_name = [&](const CLI::App* command) { return command->check_name(argv[1]); };
   return app.get_subcommands(of_that_name).empty() ? argv[1] : nullptr;
+}
+
+/// Puts something in the place of a standard stream that was closed: else the first file or socket
+/// that is opened gets its number, and what is printed goes there.
+void fill_closed_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // Cannot be written to, so that lost output is noticed.
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", O_RDONLY);
+  }
 }
 
 /// Reads the command line and does what it says.
@@ -63,11 +74,15 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    fill_closed_streams();
     int status = run(argc, argv);
-    if (std::fflush(stdout) != 0 && status == 0) {
+    // Both: a flush that failed in between has thrown its text away, and the last one then
+    // succeeds.
+    const bool flushed = std::fflush(stdout) == 0;
+    if (!flushed || std::ferror(stdout) != 0) {
       std::fputs("vaccel: cannot write the output: is the disk full, or the reader gone?\n",
                  stderr);
-      status = static_cast<int>(ExitStatus::failed);
+      if (status == 0) status = static_cast<int>(ExitStatus::failed);
     }
     return status;
   } catch (const std::exception& error) {

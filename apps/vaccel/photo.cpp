@@ -25,18 +25,14 @@ Result<Photo> decode_photo(std::span<const std::byte> bytes, const std::string& 
   };
   // The size first: a small file can announce an image that fills the memory.
   if (stbi_info_from_memory(data, size, &width, &height, &channels) == 0) return refusal();
-  const std::uint64_t pixels =
-      static_cast<std::uint64_t>(width) * static_cast<std::uint64_t>(height);
-  if (pixels > kMaxPhotoPixels) {
-    return Error{Errc::too_large, "photo '" + name + "' has " + std::to_string(width) + "x" +
-                                      std::to_string(height) +
-                                      " pixels, at most 100 million are read: scale it down"};
-  }
+  VAC_CHECK(check_photo_size(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height),
+                             name));
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> decoded(
       stbi_load_from_memory(data, size, &width, &height, &channels, 3), stbi_image_free);
   if (!decoded) return refusal();
   Photo photo{width, height, {}};
-  photo.rgb.assign(decoded.get(), decoded.get() + std::size_t{pixels} * 3);
+  photo.rgb.assign(decoded.get(), decoded.get() + static_cast<std::size_t>(width) *
+                                                      static_cast<std::size_t>(height) * 3);
   return photo;
 }
 

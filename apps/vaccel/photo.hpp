@@ -20,6 +20,7 @@ struct Photo {
 };
 
 inline constexpr std::uint64_t kMaxPhotoPixels = 100'000'000;
+inline constexpr std::uint64_t kMaxPhotoSide = 1U << 24;  // the decoder's own limit
 inline constexpr std::size_t kMaxPhotoFileBytes = std::size_t{512} << 20;
 
 /// Reads and decodes a file. Transparency is dropped, grey and CMYK become RGB, orientation notes

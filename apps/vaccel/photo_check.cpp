@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "photo.hpp"
+
 namespace vac::cli {
 namespace {
 
@@ -70,6 +72,11 @@ Status check_png(Bytes bytes, const std::string& name) {
       return damaged(name, "the checksum of the chunk at byte " + std::to_string(position) +
                                " does not fit its data");
     }
+    // The decoder would call a picture with too long a side no picture.
+    if (begins_with(type_and_data, "IHDR") && length >= 8) {
+      VAC_CHECK(
+          check_photo_size(big_endian_32(type_and_data, 4), big_endian_32(type_and_data, 8), name));
+    }
     if (begins_with(type_and_data, "IEND")) return {};
     position += kAroundData + length;
   }
@@ -107,6 +114,16 @@ Status check_jpeg(Bytes bytes, const std::string& name) {
 }
 
 }  // namespace
+
+Status check_photo_size(std::uint64_t width, std::uint64_t height, const std::string& name) {
+  if (width <= kMaxPhotoSide && height <= kMaxPhotoSide && width * height <= kMaxPhotoPixels) {
+    return {};
+  }
+  return Error{Errc::too_large, "photo '" + name + "' has " + std::to_string(width) + "x" +
+                                    std::to_string(height) +
+                                    " pixels, at most 100 million are read, 16777216 a side: scale "
+                                    "it down"};
+}
 
 Status check_photo(Bytes bytes, const std::string& name) {
   if (bytes.empty()) {

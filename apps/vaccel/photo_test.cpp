@@ -110,6 +110,14 @@ TEST(Photo, RefusesHugePicturesBeforeDecodingThem) {
   EXPECT_THAT(failure_of(file), HasSubstr("20000x10000 pixels, at most 100 million"));
 }
 
+TEST(Photo, RefusesSidesThatTheDecoderDoesNotKnow) {
+  auto file = test::encode_png(1, 1, 3, {0, 0, 0});
+  constexpr std::size_t kWidth = 16;  // signature, length, "IHDR"
+  set_big_endian(file, kWidth, 16777217);
+  set_big_endian(file, kWidth + 13, 0x4de18a5b);  // zlib's CRC-32 of that header
+  EXPECT_THAT(failure_of(file), HasSubstr("16777217x1 pixels, at most 100 million"));
+}
+
 TEST(Photo, NamesTheFileThatCannotBeRead) {
   const Result<Photo> missing = load_photo("/nonexistent/x.png");
   ASSERT_FALSE(missing);

@@ -2,6 +2,7 @@
 #include "run_command.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -45,8 +46,11 @@ class OutputsFile {
 
  private:
   Error failure() const {
+    const int number = errno;
+    const bool full = number == ENOSPC || number == EDQUOT;
     return {Errc::failed, "cannot write outputs to '" + path_ +
-                              "': " + std::generic_category().message(errno) + ": check the path"};
+                              "': " + std::generic_category().message(number) + ": " +
+                              (full ? "make room there, or name another file" : "check the path")};
   }
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -90,7 +94,7 @@ class Printer {
       line += "  " + classifier_.label(index) + " " + format_fixed(score, 2);
     }
     print(printable(line) + "\n");
-    std::fflush(stdout);
+    std::fflush(stdout);  // main() sees that it failed
   }
 
   const Options& options_;

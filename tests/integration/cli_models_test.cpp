@@ -24,6 +24,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 std::string model(const char* name) {
@@ -108,6 +109,8 @@ TEST_F(CliModels, TakesLabelsThatFit) {
   expect_refusal(run(common + file("two.txt")), 1,
                  "two.txt' has 2 labels, the model gives 3 classes");
   expect_refusal(run(common + file("none.txt")), 1, "cannot read labels");
+  std::ofstream(file("empty.txt")) << "# none\n";
+  expect_refusal(run(common + file("empty.txt")), 1, "has no labels in it: write one a line");
 }
 
 TEST_F(CliModels, NamesTheOptionsThatAModelWithoutDescriptionNeeds) {
@@ -131,6 +134,8 @@ TEST_F(CliModels, RefusesWhatIsNoModelWithOneSentence) {
   for (const std::string& at : {std::string("local:"), agent.address()}) {
     const std::string start = file("red.png") + " --at " + at + " --model ";
     expect_refusal(run(start + file("missing.pt")), 1, "missing.pt");
+    expect_refusal(run(start + folder_.path().string()), 1, "is a directory: name a file in it");
+    expect_refusal(run(start + "file:///x"), 1, "is not an address of a model");
     expect_refusal(run(start + file("text.pt")), 1, "TorchScript");
     expect_refusal(run(start + model("state_dict_zip.pth")), 1, "state dictionary");
     expect_refusal(run(start + model("state_dict_legacy.pth")), 1, "state dictionary");
@@ -141,6 +146,38 @@ TEST_F(CliModels, RefusesWhatIsNoModelWithOneSentence) {
   }
   expect_refusal(run(file("red.png") + " --at " + agent.address() + " --model model://nobody"), 1,
                  "nobody");
+}
+
+TEST_F(CliModels, SaysThatWhatItWritesIsLost) {
+  const std::string common = file("red.png") + " --model " + model("mean_colour.pt");
+  expect_refusal(run(common + " --outputs /dev/full"), 1, "make room there, or name another file");
+  for (const char* to : {" >/dev/full", " >&-"}) {
+    const auto result = run(common + to);
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.output,
+              "vaccel: cannot write the output: is the disk full, or the reader gone?\n");
+  }
+}
+
+TEST_F(CliModels, NeedsNoopAtTheAgentToMeasureIt) {
+  const test::AgentProcess agent({"--plugin", "torch"});
+  const auto result =
+      test::shell(test::program("vaccel").string() + " bench --at " + agent.address());
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.output, HasSubstr("start it with --plugin torch,noop"));
+}
+
+TEST_F(CliModels, GivesNoRangeOfFewPairs) {
+  const test::AgentProcess agent({"--plugin", "torch"});
+  const std::string bench = "VAC_PLUGINS=torch " + test::program("vaccel").string() +
+                            " bench --model " + model("mean_colour.pt") + " --at " +
+                            agent.address() + " --shape 1,3,8,8 --blocks ";
+  const json few = json::parse(test::shell(bench + "5 --json").output);
+  EXPECT_TRUE(few["overhead_percent"].is_number()) << few;
+  EXPECT_TRUE(few["overhead_percent_low"].is_null()) << few;
+  EXPECT_TRUE(few["overhead_percent_high"].is_null()) << few;
+  EXPECT_THAT(test::shell(bench + "5").output, Not(HasSubstr("95 %")));
+  EXPECT_THAT(test::shell(bench + "6").output, HasSubstr("95 % sure between"));
 }
 
 TEST_F(CliModels, SaysThatTheAgentWasLostInTheMiddleOfACall) {

@@ -59,6 +59,18 @@ TEST(Cli, TellsItsVersionAndItsHelp) {
     const test::ShellResult help = vaccel(std::string(command) + " --help");
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_THAT(help.output, HasSubstr("Usage: vaccel")) << command;
+    const test::ShellResult same = vaccel(std::string(command) + " --version");
+    EXPECT_EQ(same.status, 0) << command;
+    EXPECT_EQ(same.output, version.output) << command;
+  }
+}
+
+TEST(Cli, SaysThatItsOutputIsLost) {
+  for (const char* command : {"list", "doctor", "bench --seconds 0.01", "run --help"}) {
+    for (const char* to : {" >/dev/full", " >&-"}) {
+      // Whatever doctor finds here, its status is not 0.
+      expect_refusal(vaccel(std::string(command) + to), 1, "", "cannot write the output");
+    }
   }
 }
 
@@ -74,6 +86,19 @@ TEST(Cli, SaysWhatIsWrongWithAWrongUse) {
   expect_refusal(vaccel("list nonsense"), 2, "list", "nonsense");
   expect_refusal(vaccel("list models --at local:"), 2, "list", "--at ADDRESS");
   expect_refusal(vaccel("bench --bytes many"), 2, "bench", "many");
+  expect_refusal(vaccel("bench --bytes 2GiB"), 2, "bench", "at most 1 GiB");
+  expect_refusal(vaccel("bench --bytes 1 --model m.pt"), 2, "bench", "--bytes");
+  expect_refusal(vaccel("bench --seconds 1 --model m.pt"), 2, "bench", "--seconds");
+  expect_refusal(vaccel("bench --shape 1,3"), 2, "bench", "--model");
+  for (const char* seconds : {"nan", "0", "inf", "-1"}) {
+    expect_refusal(vaccel(std::string("bench --seconds ") + seconds), 2, "bench",
+                   "write 0.01 to 3600");
+  }
+  for (const char* shape : {"a,b", "0,3,224,224", "1,,3", "1,3,", "-1", "99999999999999999999"}) {
+    expect_refusal(vaccel(std::string("bench --model m.pt --shape=") + shape), 2, "bench",
+                   "write whole numbers such as 1,3,224,224");
+  }
+  expect_refusal(vaccel("bench --model model://x --at unix:///x"), 2, "bench", "a model's file");
 }
 
 TEST(Cli, RefusesBadPhotosBeforeItLoadsAnything) {
@@ -126,13 +151,21 @@ TEST(Cli, ListsWhatAnAgentServes) {
   EXPECT_GE(json_of("list sessions" + at)["sessions"], 1);
 }
 
+TEST(Cli, SaysThatAnAgentHasNoModels) {
+  const test::AgentProcess agent({"--plugin", "noop"});
+  const test::ShellResult result = vaccel("list models --at " + agent.address());
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.output, HasSubstr("no models: start the agent with --models DIR"));
+  EXPECT_EQ(json_of("list models --at " + agent.address())["models"], json::array());
+}
+
 TEST(Cli, FindsAnAgentHealthy) {
   test::AgentProcess agent({"--plugin", "noop"});
   const test::ShellResult text = vaccel("doctor " + agent.address());
   EXPECT_EQ(text.status, 0) << text.output;
   EXPECT_THAT(text.output, HasSubstr("us away"));
   EXPECT_THAT(text.output, HasSubstr("noop"));
-  const json findings = json_of("doctor " + agent.address());
+  const json findings = json_of("doctor --at " + agent.address());
   EXPECT_EQ(findings["ok"], true);
 }
 
@@ -144,6 +177,19 @@ TEST(Cli, FindsPluginsThatDoNotLoad) {
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.output, HasSubstr("rotten: "));
   EXPECT_THAT(result.output, HasSubstr("noop "));
+}
+
+TEST(Cli, FindsAChoiceOfPluginsThatDoesNotLoad) {
+  const std::string doctor = " " + test::program("vaccel").string() + " doctor";
+  const test::ShellResult bad = test::shell("VAC_PLUGINS=noop,nope" + doctor);
+  EXPECT_EQ(bad.status, 1) << bad.output;
+  EXPECT_THAT(bad.output, HasSubstr("VAC_PLUGINS  noop,nope: plugin 'nope' is not installed"));
+  EXPECT_THAT(bad.output, HasSubstr("unset VAC_PLUGINS"));
+  const test::ShellResult empty = test::shell("VAC_PLUGINS=" + doctor);
+  EXPECT_EQ(empty.status, 1);
+  EXPECT_THAT(empty.output, HasSubstr("no plugin is chosen"));
+  const test::ShellResult good = test::shell("VAC_PLUGINS=noop" + doctor);
+  EXPECT_THAT(good.output, testing::ContainsRegex("VAC_PLUGINS +noop +ok"));
 }
 
 TEST(Cli, MeasuresInProcess) {
