@@ -60,8 +60,8 @@ Status ping(Connection& /*connection*/, Arguments& /*arguments*/) { return {}; }
 
 Status resource_add(Connection& connection, Arguments& arguments) {
   VAC_TRY(std::unique_ptr<Upload> upload,
-          Upload::begin(connection.services().store, connection.tenant().folder(),
-                        arguments.text(0), std::string(arguments.text(1))));
+          Upload::begin(connection.services().store, connection.tenant(), arguments.text(0),
+                        arguments.text(1)));
   const std::vector<std::uint32_t> missing = upload->missing();
   VAC_CHECK(arguments.put(3, std::as_bytes(std::span(missing))));
   auto held = std::make_shared<HeldResource>(connection.session(), std::move(upload));

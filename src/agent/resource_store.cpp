@@ -2,6 +2,8 @@
 #include "agent/resource_store.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <new>
 #include <span>
 #include <system_error>
 #include <vector>
@@ -25,8 +28,46 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kIncoming = "incoming-";
 constexpr std::size_t kFolderDigits = 16;
+constexpr unsigned kMostOtherAgents = 64;
+constexpr std::size_t kLeastArriving = 8, kMostArriving = 256;
 
 std::string digest_of(const std::string& key) { return key.substr(key.rfind('/') + 1); }
+
+Error no_room(std::uint64_t limit, std::uint64_t bytes) {
+  return Error{Errc::no_space,
+               concat("the agent's cache of ", format_bytes(limit), " has no room for ",
+                      format_bytes(bytes), " more: close resources or raise [cache] size")};
+}
+
+/// An empty one where somebody else holds the lock. Of a file, as NFS locks no directories.
+Result<Fd> try_lock(const std::string& path) {
+  Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+  if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return file;
+  if (file && errno == EWOULDBLOCK) return Fd();
+  return errno_error(errno, concat("cannot lock '", path, "'"),
+                     "choose another place for uploaded files with [cache] directory in the "
+                     "configuration");
+}
+
+/// Where an agent keeps its files that is not the first one in a directory, and what it locks.
+std::string other_folder(const std::string& directory, unsigned number) {
+  return concat(directory, "/agent-", number);
+}
+std::string other_lock(const std::string& directory, unsigned number) {
+  return concat(directory, "/lock-", number);
+}
+
+/// Of agents that were killed.
+void remove_stale_folders(const std::string& directory) {
+  for (unsigned number = 1; number <= kMostOtherAgents; ++number) {
+    const std::string folder = other_folder(directory, number);
+    std::error_code failure;
+    if (!fs::exists(folder, failure)) continue;
+    if (auto lock = try_lock(other_lock(directory, number)); lock && *lock) {
+      fs::remove_all(folder, failure);
+    }
+  }
+}
 
 }  // namespace
 
@@ -34,30 +75,136 @@ StoredFile::~StoredFile() {
   if (store_ != nullptr) store_->release(key_);
 }
 
-PartialFile::~PartialFile() {
-  if (store_ == nullptr) return;
-  ::unlink(path_.c_str());
-  store_->forget(*this);
+void ByteRanges::add(std::uint64_t begin, std::uint64_t end) {
+  if (begin >= end) return;
+  auto next = ranges_.upper_bound(begin);
+  if (next != ranges_.begin()) {
+    const auto before = std::prev(next);
+    if (before->second >= begin) {
+      begin = before->first;
+      end = std::max(end, before->second);
+      bytes_ -= before->second - before->first;
+      next = ranges_.erase(before);
+    }
+  }
+  while (next != ranges_.end() && next->first <= end) {
+    end = std::max(end, next->second);
+    bytes_ -= next->second - next->first;
+    next = ranges_.erase(next);
+  }
+  ranges_.emplace(begin, end);
+  bytes_ += end - begin;
 }
 
-Status PartialFile::write(std::uint64_t offset, std::span<const std::byte> bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t count =
-        ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      return errno_error(count < 0 ? errno : ENOSPC, "cannot store an uploaded file",
-                         "make room where the agent keeps its cache");
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
+bool ByteRanges::takes(std::uint64_t begin, std::uint64_t end) const noexcept {
+  if (ranges_.size() < kMost) return true;
+  const auto next = ranges_.upper_bound(begin);
+  return (next != ranges_.end() && next->first <= end) ||
+         (next != ranges_.begin() && std::prev(next)->second >= begin);
+}
+
+bool ByteRanges::contains(std::uint64_t begin, std::uint64_t end) const noexcept {
+  if (begin == end) return true;
+  const auto next = ranges_.upper_bound(begin);
+  return next != ranges_.begin() && std::prev(next)->second >= end;
+}
+
+IncomingFile::~IncomingFile() {
+  const MutexLock lock(mutex_);  // nobody else has it; for the analysis
+  if (!result_) store_.discard(*this, received_.bytes());
+}
+
+Status IncomingFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
+  const std::uint64_t end = offset + bytes.size();
+  {
+    const MutexLock lock(mutex_);
+    if (state_ == State::failed) return result_->error();
+    if (state_ != State::receiving) return {};
+    // What is there already may be all that another upload has, and stays.
+    if (!bytes.empty() && received_.contains(offset, end)) return {};
+    ++writers_;
   }
-  return {};
+  Status written = put(offset, bytes);
+  std::uint64_t unused = 0;
+  bool last = false;
+  {
+    const MutexLock lock(mutex_);
+    --writers_;
+    if (written) {
+      const std::uint64_t before = received_.bytes();
+      if (state_ == State::receiving) received_.add(offset, end);
+      unused = bytes.size() - (received_.bytes() - before);
+      if (received_.covers(size_)) state_ = State::full;
+    }
+    last = state_ == State::full && writers_ == 0;
+  }
+  store_.uncharge(unused);
+  if (last) verify();
+  return written;
+}
+
+/// Charges the bytes; they are charged no more where this fails.
+Status IncomingFile::put(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  try {
+    VAC_CHECK(store_.charge(bytes.size()));
+    std::span<const std::byte> rest = bytes;
+    while (!rest.empty()) {
+      const ssize_t count =
+          ::pwrite(fd_.get(), rest.data(), rest.size(), static_cast<off_t>(offset));
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) {
+        const int why = count < 0 ? errno : ENOSPC;
+        store_.uncharge(bytes.size());
+        return errno_error(why, "cannot store an uploaded file",
+                           "make room where the agent keeps its cache");
+      }
+      rest = rest.subspan(static_cast<std::size_t>(count));
+      offset += static_cast<std::uint64_t>(count);
+    }
+    return {};
+  } catch (const std::bad_alloc&) {  // the file must learn that this writer is done
+    return Error{Errc::no_memory};
+  }
+}
+
+/// Hashing takes a while: without the lock. Nobody writes any more.
+void IncomingFile::verify() {
+  auto result = [&]() -> Result<StoredFile> {
+    try {
+      return store_.finish(*this);
+    } catch (const std::bad_alloc&) {
+      return Error{Errc::no_memory};
+    }
+  }();
+  if (!result) store_.discard(*this, size_);
+  const MutexLock lock(mutex_);
+  state_ = result ? State::stored : State::failed;
+  result_.emplace(std::move(result));
+  verified_.notify_all();
+}
+
+Result<StoredFile> IncomingFile::stored() {
+  const MutexLock lock(mutex_);
+  while (!result_) verified_.wait(mutex_);
+  if (!*result_) return result_->error();
+  return store_.share(**result_);
+}
+
+bool IncomingFile::failed() const {
+  const MutexLock lock(mutex_);
+  return state_ == State::failed;
+}
+
+Reception::~Reception() {
+  if (store_ == nullptr) return;
+  file_.reset();
+  store_->end_reception();
 }
 
 Result<std::unique_ptr<ResourceStore>> ResourceStore::open(std::string directory,
                                                            std::uint64_t limit,
-                                                           FileDigests& digests) {
+                                                           FileDigests& digests,
+                                                           std::size_t most_arriving) {
   std::error_code failure;
   const bool existed = fs::is_directory(directory, failure);
   fs::create_directories(directory, failure);
@@ -72,9 +219,46 @@ Result<std::unique_ptr<ResourceStore>> ResourceStore::open(std::string directory
                        concat("cannot use the directory '", directory, "' for uploaded files"),
                        "choose another one with [cache] directory in the configuration");
   }
-  std::unique_ptr<ResourceStore> store(new ResourceStore(std::move(directory), limit, digests));
+  remove_stale_folders(directory);
+  VAC_TRY(Claim claimed, claim(std::move(directory)));
+  std::unique_ptr<ResourceStore> store(
+      new ResourceStore(std::move(claimed), limit, digests, most_arriving));
   VAC_CHECK(store->scan());
   return store;
+}
+
+ResourceStore::~ResourceStore() {
+  std::error_code ignored;
+  if (temporary_) fs::remove_all(directory_, ignored);
+}
+
+Result<ResourceStore::Claim> ResourceStore::claim(std::string directory) {
+  VAC_TRY(Fd lock, try_lock(concat(directory, "/lock")));
+  if (lock) return Claim{std::move(directory), std::move(lock), false};
+  for (unsigned number = 1; number <= kMostOtherAgents; ++number) {
+    VAC_TRY(Fd other, try_lock(other_lock(directory, number)));
+    if (!other) continue;
+    std::string folder = other_folder(directory, number);
+    if (::mkdir(folder.c_str(), S_IRWXU) != 0) {
+      return errno_error(errno,
+                         concat("cannot make the directory '", folder, "' for uploaded files"));
+    }
+    log_info("another agent uses '", directory, "': this one keeps uploaded files in '", folder,
+             "' until it ends; choose another place with [cache] directory in the configuration "
+             "to keep them");
+    return Claim{std::move(folder), std::move(other), true};
+  }
+  return Error{Errc::busy, concat("the directory '", directory, "' for uploaded files is used by ",
+                                  kMostOtherAgents + 1,
+                                  " agents, the most there can be: choose another one with [cache] "
+                                  "directory in the configuration")};
+}
+
+std::size_t ResourceStore::default_most_arriving() noexcept {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return kLeastArriving;
+  return static_cast<std::size_t>(
+      std::clamp<rlim_t>(files.rlim_cur / 4, kLeastArriving, kMostArriving));
 }
 
 std::string ResourceStore::folder_of(std::string_view tenant) {
@@ -125,7 +309,7 @@ std::map<std::string, ResourceStore::Entry>::iterator ResourceStore::add(const s
                                                                          std::uint64_t size) {
   by_age_.push_back(key);
   bytes_ += size;
-  return entries_.emplace(key, Entry{size, 0, std::prev(by_age_.end())}).first;
+  return entries_.emplace(key, Entry{size, 0, 0, std::prev(by_age_.end())}).first;
 }
 
 void ResourceStore::remove(std::map<std::string, Entry>::iterator entry) {
@@ -142,55 +326,91 @@ Status ResourceStore::make_room(std::uint64_t bytes) {
     ++key;
     if (entry->second.users == 0) remove(entry);
   }
-  if (bytes > limit_ || bytes_ > limit_ - bytes) {
-    return Error{Errc::no_space,
-                 concat("the agent's cache of ", format_bytes(limit_), " has no room for ",
-                        format_bytes(bytes), ": close resources or raise [cache] size")};
-  }
+  if (bytes > limit_ || bytes_ > limit_ - bytes) return no_room(limit_, bytes);
   return {};
 }
 
 std::optional<StoredFile> ResourceStore::find(const std::string& folder, const std::string& digest,
                                               std::uint64_t size) {
   const std::string key = concat(folder, "/", digest);
+  std::uint64_t version = 0;
   {
     const MutexLock lock(mutex_);
     const auto entry = entries_.find(key);
     if (entry == entries_.end() || entry->second.size != size) return std::nullopt;
     ++entry->second.users;  // from here on it stays
+    version = entry->second.version;
     by_age_.splice(by_age_.end(), by_age_, entry->second.age);
   }
   StoredFile file(*this, key, path_of(key));
   const auto known = digests_.digest(file.path(), digest);
-  if (known && known->digest == digest) return file;
+  if (!known) {  // says nothing about the bytes: too many files are open, the disk fails
+    log_warning("the cached file will be uploaded again: ", known.error().text());
+    return std::nullopt;
+  }
+  if (known->digest == digest) return file;
   log_warning("the cached file '", digest, "' is damaged and will be uploaded again");
   const MutexLock lock(mutex_);
   // Others may be reading it: it keeps its entry until the new upload replaces it.
-  if (const auto entry = entries_.find(key); entry != entries_.end()) ::unlink(file.path().c_str());
+  if (const auto entry = entries_.find(key);
+      entry != entries_.end() && entry->second.version == version) {
+    ::unlink(file.path().c_str());
+  }
   return std::nullopt;
 }
 
-Result<PartialFile> ResourceStore::begin(const std::string& folder, const std::string& digest,
-                                         std::uint64_t size) {
-  {
-    const MutexLock lock(mutex_);
-    VAC_CHECK(make_room(size));
-    bytes_ += size;
+/// Whether a file of that size could have room if all went that may go.
+Status ResourceStore::check_room(std::uint64_t size) const {
+  std::uint64_t staying = bytes_;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.users == 0) staying -= entry.size;
   }
-  const std::string directory = concat(directory_, "/", folder);
-  ::mkdir(directory.c_str(), S_IRWXU);  // it exists, or mkostemp says why not
-  std::string path = concat(directory, "/", kIncoming, "XXXXXX");
-  Fd fd(::mkostemp(path.data(), O_CLOEXEC));
-  const int why = errno;
-  if (!fd) {
-    const MutexLock lock(mutex_);
-    bytes_ -= size;
-    return errno_error(why, "cannot store an uploaded file");
-  }
-  return PartialFile(*this, concat(folder, "/", digest), std::move(path), std::move(fd), size);
+  if (staying > limit_ || size > limit_ - staying) return no_room(limit_, size);
+  return {};
 }
 
-Result<StoredFile> ResourceStore::finish(PartialFile file) {
+Result<std::shared_ptr<IncomingFile>> ResourceStore::find_or_make(const std::string& folder,
+                                                                  const std::string& digest,
+                                                                  std::uint64_t size) {
+  std::string key = concat(folder, "/", digest);
+  Incoming& place = incoming_[{key, size}];
+  if (auto file = place.shared.lock()) return file;
+  Status room = check_room(size);
+  const std::string directory = concat(directory_, "/", folder);
+  std::string path = concat(directory, "/", kIncoming, "XXXXXX");
+  Fd fd;
+  if (room) {
+    ::mkdir(directory.c_str(), S_IRWXU);  // it exists, or mkostemp says why not
+    fd.reset(::mkostemp(path.data(), O_CLOEXEC));
+    if (!fd) room = errno_error(errno, "cannot store an uploaded file");
+  }
+  if (!room) {
+    incoming_.erase({key, size});
+    return std::move(room).error();
+  }
+  std::shared_ptr<IncomingFile> file(
+      new IncomingFile(*this, std::move(key), std::move(path), std::move(fd), size));
+  place = {file.get(), file};
+  return file;
+}
+
+Result<Reception> ResourceStore::receive(const std::string& folder, const std::string& digest,
+                                         std::uint64_t size) {
+  std::shared_ptr<IncomingFile> file;
+  {
+    const MutexLock lock(mutex_);
+    if (arriving_ >= most_arriving_) {
+      return Error{Errc::busy, concat("the agent receives ", arriving_,
+                                      " files at the moment, the most it can: try again when "
+                                      "other uploads are complete")};
+    }
+    VAC_TRY(file, find_or_make(folder, digest, size));
+    ++arriving_;
+  }
+  return Reception(*this, std::move(file));
+}
+
+Result<StoredFile> ResourceStore::finish(const IncomingFile& file) {
   const std::string wanted = digest_of(file.key_);
   VAC_TRY(const std::string digest, sha256_fd(file.fd_.get(), wanted));
   if (digest != wanted) {
@@ -198,22 +418,45 @@ Result<StoredFile> ResourceStore::finish(PartialFile file) {
                  concat("the bytes of the uploaded file have the digest ", digest, ", not ", wanted,
                         ": it was changed or damaged on the way; try again")};
   }
-  const std::string path = path_of(file.key_);
+  std::string path = path_of(file.key_);
+  std::string key = file.key_;
   const MutexLock lock(mutex_);
   if (::rename(file.path_.c_str(), path.c_str()) != 0) {
     return errno_error(errno, "cannot store an uploaded file");
   }
-  file.store_ = nullptr;  // nothing to remove any more, and its room is counted here:
-  bytes_ -= file.size_;
+  forget(file);
+  bytes_ -= file.size_;  // its room is counted here:
   auto entry = entries_.find(file.key_);
   if (entry == entries_.end()) {
     entry = add(file.key_, file.size_);
   } else {
     bytes_ += file.size_ - entry->second.size;
     entry->second.size = file.size_;
+    ++entry->second.version;
   }
   ++entry->second.users;
-  return StoredFile(*this, file.key_, path);
+  return StoredFile(*this, std::move(key), std::move(path));
+}
+
+void ResourceStore::discard(const IncomingFile& file, std::uint64_t written) noexcept {
+  ::unlink(file.path_.c_str());
+  const MutexLock lock(mutex_);
+  bytes_ -= written;
+  forget(file);
+}
+
+/// Who comes later begins anew.
+void ResourceStore::forget(const IncomingFile& file) noexcept {
+  const auto place = std::ranges::find_if(
+      incoming_, [&](const auto& incoming) { return incoming.second.file == &file; });
+  if (place != incoming_.end()) incoming_.erase(place);
+}
+
+StoredFile ResourceStore::share(const StoredFile& file) {
+  StoredFile shared(*this, file.key_, file.path_);
+  const MutexLock lock(mutex_);
+  ++entries_.find(file.key_)->second.users;  // it is there: `file` is one of them
+  return shared;
 }
 
 std::uint64_t ResourceStore::bytes() const {
@@ -221,14 +464,32 @@ std::uint64_t ResourceStore::bytes() const {
   return bytes_;
 }
 
+std::size_t ResourceStore::arriving() const {
+  const MutexLock lock(mutex_);
+  return arriving_;
+}
+
 void ResourceStore::release(const std::string& key) noexcept {
   const MutexLock lock(mutex_);
   if (const auto entry = entries_.find(key); entry != entries_.end()) --entry->second.users;
 }
 
-void ResourceStore::forget(const PartialFile& file) noexcept {
+Status ResourceStore::charge(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
-  bytes_ -= file.size_;
+  VAC_CHECK(make_room(bytes));
+  bytes_ += bytes;
+  return {};
+}
+
+void ResourceStore::uncharge(std::uint64_t bytes) noexcept {
+  if (bytes == 0) return;
+  const MutexLock lock(mutex_);
+  bytes_ -= bytes;
+}
+
+void ResourceStore::end_reception() noexcept {
+  const MutexLock lock(mutex_);
+  --arriving_;
 }
 
 }  // namespace vac::agent

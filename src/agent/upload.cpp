@@ -12,67 +12,64 @@ namespace {
 
 constexpr std::string_view kDirectoryLine = "directory\n";
 constexpr std::size_t kMostManifest = 4 << 20;
+constexpr std::uint64_t kPartBytes =
+    1024;  // of memory for a file: its names, digest, paths, states
 
 }  // namespace
 
-void ByteRanges::add(std::uint64_t begin, std::uint64_t end) {
-  if (begin >= end) return;
-  auto next = ranges_.upper_bound(begin);
-  if (next != ranges_.begin()) {
-    const auto before = std::prev(next);
-    if (before->second >= begin) {
-      begin = before->first;
-      end = std::max(end, before->second);
-      next = ranges_.erase(before);
-    }
-  }
-  while (next != ranges_.end() && next->first <= end) {
-    end = std::max(end, next->second);
-    next = ranges_.erase(next);
-  }
-  ranges_.emplace(begin, end);
-}
-
-bool ByteRanges::covers(std::uint64_t size) const noexcept {
-  if (size == 0) return true;
-  const auto first = ranges_.begin();
-  return first != ranges_.end() && first->first == 0 && first->second >= size;
-}
-
-Result<std::unique_ptr<Upload>> Upload::begin(ResourceStore& store, std::string folder,
-                                              std::string_view manifest, std::string options_json) {
+Result<std::unique_ptr<Upload>> Upload::begin(ResourceStore& store, Tenant& tenant,
+                                              std::string_view manifest,
+                                              std::string_view options_json) {
   if (manifest.size() > kMostManifest) {
     return Error{Errc::too_large, concat("the manifest has ", manifest.size(), " bytes, at most ",
                                          kMostManifest, " are taken")};
   }
-  std::unique_ptr<Upload> upload(new Upload(store, std::move(folder), std::move(options_json)));
+  const auto lines = static_cast<std::uint64_t>(std::ranges::count(manifest, '\n'));
+  const std::uint64_t charge = manifest.size() + lines * kPartBytes;
+  if (!tenant.memory().charge(charge)) {
+    return Error{Errc::no_space, concat("the agent has no room for a manifest of ",
+                                        format_bytes(charge), " now: the limit of ", tenant.title(),
+                                        " is ", format_bytes(tenant.memory().limit()))};
+  }
+  std::unique_ptr<Upload> upload(new Upload(store, tenant, charge));
+  VAC_CHECK(upload->read(manifest, options_json));
+  return upload;
+}
+
+Status Upload::read(std::string_view manifest, std::string_view options_json) {
   if (manifest.starts_with(kDirectoryLine)) {
     manifest.remove_prefix(kDirectoryLine.size());
-    upload->kind_ = core::ResourceData::Kind::directory;
-    upload->digest_ = sha256_hex(std::as_bytes(std::span(manifest)));
+    kind_ = core::ResourceData::Kind::directory;
+    digest_ = sha256_hex(std::as_bytes(std::span(manifest)));
   }
   VAC_TRY(std::vector<core::ResourceFile> files, core::parse_manifest(manifest));
-  if (upload->kind_ == core::ResourceData::Kind::file) {
+  if (kind_ == core::ResourceData::Kind::file) {
     if (files.size() != 1) {
       return Error{Errc::invalid, concat("the manifest of a file names ", files.size(),
                                          " files: one of a directory begins with 'directory'")};
     }
-    upload->digest_ = files.front().digest;
+    digest_ = files.front().digest;
   }
-  const MutexLock lock(upload->mutex_);
+  // What is wrong with the options is said now, not when all has been uploaded.
+  VAC_TRY(const auto checked, core::ResourceData::from_verified(kind_, {}, digest_, options_json));
+  options_json_ = checked->options();
+  const std::string& folder = tenant_.folder();
+  const MutexLock lock(mutex_);
+  parts_.reserve(files.size());
   for (core::ResourceFile& file : files) {
     Part part;
-    if (auto stored = store.find(upload->folder_, file.digest, file.size)) {
+    if (auto stored = store_.find(folder, file.digest, file.size)) {
       part.stored.emplace(*std::move(stored));
     } else if (file.size == 0) {  // no part of it would ever come
-      VAC_TRY(PartialFile empty, store.begin(upload->folder_, file.digest, 0));
-      VAC_TRY(StoredFile stored, store.finish(std::move(empty)));
+      VAC_TRY(const Reception empty, store_.receive(folder, file.digest, 0));
+      VAC_CHECK(empty.file()->write(0, {}));
+      VAC_TRY(StoredFile stored, empty.file()->stored());
       part.stored.emplace(std::move(stored));
     }
     part.file = std::move(file);
-    upload->parts_.push_back(std::move(part));
+    parts_.push_back(std::move(part));
   }
-  return upload;
+  return {};
 }
 
 std::vector<std::uint32_t> Upload::missing() const {
@@ -89,16 +86,15 @@ bool Upload::complete() const {
   return std::ranges::all_of(parts_, [](const Part& part) { return part.stored.has_value(); });
 }
 
-Result<std::shared_ptr<Upload::Incoming>> Upload::start_write(std::uint32_t file,
-                                                              std::uint64_t offset,
-                                                              std::size_t bytes) {
+Result<std::shared_ptr<IncomingFile>> Upload::start_write(std::uint32_t file, std::uint64_t offset,
+                                                          std::size_t bytes) {
   const MutexLock lock(mutex_);
   if (file >= parts_.size()) {
     return Error{Errc::invalid,
                  concat("the resource has no file ", file, ": it has ", parts_.size(), " files")};
   }
   Part& part = parts_[file];
-  if (part.stored) {
+  if (part.stored || (part.reception && part.sent.covers(part.file.size))) {
     return Error{Errc::invalid, concat("file ", file, " ('", part.file.name, "') is complete")};
   }
   if (bytes > kMostBytes || bytes == 0 || offset > part.file.size ||
@@ -107,47 +103,62 @@ Result<std::shared_ptr<Upload::Incoming>> Upload::start_write(std::uint32_t file
                                        " ('", part.file.name, "') of ", part.file.size,
                                        " bytes: a part has 1 to ", kMostBytes, " bytes")};
   }
-  if (part.incoming == nullptr) {
+  if (!part.sent.takes(offset, offset + bytes)) {
+    return Error{Errc::busy,
+                 concat("file ", file, " ('", part.file.name, "') has ", ByteRanges::kMost,
+                        " gaps, the most there can be: send the parts between those "
+                        "that were sent first")};
+  }
+  if (!part.reception) {
     if (open_files_ == kMostOpenFiles) {
       return Error{Errc::busy, concat(kMostOpenFiles,
                                       " files of the resource are incomplete: "
                                       "finish one before another is begun")};
     }
-    VAC_TRY(PartialFile opened, store_.begin(folder_, part.file.digest, part.file.size));
-    part.incoming = std::make_shared<Incoming>(std::move(opened));
+    VAC_TRY(Reception reception,
+            store_.receive(tenant_.folder(), part.file.digest, part.file.size));
+    part.reception.emplace(std::move(reception));
     ++open_files_;
   }
-  ++part.incoming->writers;
-  return part.incoming;
+  return part.reception->file();
+}
+
+bool Upload::receives(const Part& part, const IncomingFile& incoming) {
+  return part.reception && part.reception->file().get() == &incoming;
+}
+
+Error Upload::failure_of(std::uint32_t file, const Part& part, Error error) {
+  return std::move(error).with_context(concat("file ", file, " ('", part.file.name, "')"));
+}
+
+void Upload::end_reception(Part& part) {
+  part.reception.reset();
+  part.sent = {};
+  --open_files_;
 }
 
 Status Upload::write(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> bytes) {
-  VAC_TRY(std::shared_ptr<Incoming> incoming, start_write(file, offset, bytes.size()));
-  Status written = incoming->file.write(offset, bytes);
+  VAC_TRY(const std::shared_ptr<IncomingFile> incoming, start_write(file, offset, bytes.size()));
+  Status written = incoming->write(offset, bytes);
   {
     const MutexLock lock(mutex_);
-    --incoming->writers;
-    if (!written) return written;
-    incoming->received.add(offset, offset + bytes.size());
     Part& part = parts_[file];
-    // The last writer of a file that is complete verifies it; parts that come after that are
-    // refused.
-    if (part.incoming != incoming || incoming->writers != 0 ||
-        !incoming->received.covers(part.file.size)) {
-      return {};
+    if (!written) {
+      if (incoming->failed() && receives(part, *incoming)) end_reception(part);
+      return failure_of(file, part, std::move(written).error());
     }
-    part.incoming = nullptr;
-    --open_files_;
+    // Who has sent the last part looks after what becomes of the file.
+    if (!receives(part, *incoming) || part.sent.covers(part.file.size)) return {};
+    part.sent.add(offset, offset + bytes.size());
+    if (!part.sent.covers(part.file.size)) return {};
   }
-  // Hashing takes a while: without the lock. Nobody else has the file now.
-  auto stored = store_.finish(std::move(incoming->file));
+  auto stored = incoming->stored();  // takes a while: without the lock
   const MutexLock lock(mutex_);
   Part& part = parts_[file];
-  if (!stored) {
-    return std::move(stored).error().with_context(
-        concat("file ", file, " ('", part.file.name, "')"));
-  }
-  if (!part.stored) part.stored.emplace(*std::move(stored));
+  // Not if another thread that was late has met the failure first.
+  if (receives(part, *incoming)) end_reception(part);
+  if (!stored) return failure_of(file, part, std::move(stored).error());
+  part.stored.emplace(*std::move(stored));
   return {};
 }
 

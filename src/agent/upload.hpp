@@ -6,29 +6,19 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/resource_store.hpp"
+#include "agent/tenant.hpp"
 #include "base/mutex.hpp"
 #include "core/resource.hpp"
 
 namespace vac::agent {
-
-/// Which bytes of a file have arrived, in any order.
-class ByteRanges {
- public:
-  void add(std::uint64_t begin, std::uint64_t end);
-  /// Whether all of [0, size) is there.
-  bool covers(std::uint64_t size) const noexcept;
-
- private:
-  std::map<std::uint64_t, std::uint64_t> ranges_;  // begin -> end; apart from each other
-};
 
 /// What a manifest announces, gathered in the store. Parts may come from several threads.
 /// Thread-safe.
@@ -38,9 +28,14 @@ class Upload {
   static constexpr std::size_t kMostOpenFiles = 64;
 
   /// `manifest` as docs/protocol.md has it: the lines of the files, of a directory behind the line
-  /// "directory". Files that the store holds are taken from there.
-  static Result<std::unique_ptr<Upload>> begin(ResourceStore& store, std::string folder,
-                                               std::string_view manifest, std::string options_json);
+  /// "directory". Files that the store holds are taken from there. What it remembers is on the
+  /// account of the tenant, who outlives it.
+  static Result<std::unique_ptr<Upload>> begin(ResourceStore& store, Tenant& tenant,
+                                               std::string_view manifest,
+                                               std::string_view options_json);
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  ~Upload() { tenant_.memory().release(charge_); }
 
   /// Indices of the files whose bytes are missing, ascending.
   std::vector<std::uint32_t> missing() const VAC_EXCLUDES(mutex_);
@@ -54,28 +49,27 @@ class Upload {
   Result<std::shared_ptr<const core::ResourceData>> resource() const VAC_EXCLUDES(mutex_);
 
  private:
-  /// A file under reception. Shared by the threads that write parts of it at the moment.
-  struct Incoming {
-    explicit Incoming(PartialFile opened) : file(std::move(opened)) {}
-    PartialFile file;
-    ByteRanges received;   // guarded by the upload's mutex
-    unsigned writers = 0;  // guarded by the upload's mutex
-  };
   struct Part {
     core::ResourceFile file;
     std::optional<StoredFile> stored;
-    std::shared_ptr<Incoming> incoming;
+    // While it arrives; with all of it in `sent` while it is verified.
+    std::optional<Reception> reception;
+    ByteRanges sent;  // by this upload
   };
 
-  Upload(ResourceStore& store, std::string folder, std::string options_json)
-      : store_(store), folder_(std::move(folder)), options_json_(std::move(options_json)) {}
-  Result<std::shared_ptr<Incoming>> start_write(std::uint32_t file, std::uint64_t offset,
-                                                std::size_t bytes) VAC_EXCLUDES(mutex_);
-  std::string name_of(const Part& part) const;
+  Upload(ResourceStore& store, Tenant& tenant, std::uint64_t charge)
+      : store_(store), tenant_(tenant), charge_(charge) {}
+  Status read(std::string_view manifest, std::string_view options_json) VAC_EXCLUDES(mutex_);
+  Result<std::shared_ptr<IncomingFile>> start_write(std::uint32_t file, std::uint64_t offset,
+                                                    std::size_t bytes) VAC_EXCLUDES(mutex_);
+  static bool receives(const Part& part, const IncomingFile& incoming);
+  static Error failure_of(std::uint32_t file, const Part& part, Error error);
+  void end_reception(Part& part) VAC_REQUIRES(mutex_);
 
   ResourceStore& store_;
-  const std::string folder_;
-  const std::string options_json_;
+  Tenant& tenant_;
+  const std::uint64_t charge_;
+  std::string options_json_;
   core::ResourceData::Kind kind_ = core::ResourceData::Kind::file;
   std::string digest_;
   mutable Mutex mutex_;

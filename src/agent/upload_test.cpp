@@ -3,10 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -46,15 +48,58 @@ TEST(ByteRanges, KnowWhatIsCoveredWhateverTheOrder) {
   }
 }
 
+TEST(ByteRanges, CountTheirBytes) {
+  ByteRanges ranges;
+  ranges.add(0, 10);
+  ranges.add(20, 30);
+  EXPECT_EQ(ranges.bytes(), 20U);
+  ranges.add(5, 25);
+  EXPECT_EQ(ranges.bytes(), 30U);
+  EXPECT_TRUE(ranges.contains(3, 30));
+  EXPECT_FALSE(ranges.contains(3, 31));
+}
+
+TEST(ByteRanges, TakeOnlyWhatAdjoinsWhenTheyAreMany) {
+  ByteRanges ranges;
+  for (std::uint64_t at = 0; at < 2 * ByteRanges::kMost; at += 2) ranges.add(at, at + 1);
+  const std::uint64_t end = 2 * ByteRanges::kMost - 1;
+  EXPECT_FALSE(ranges.takes(end + 1, end + 2));
+  EXPECT_TRUE(ranges.takes(end, end + 1));
+  EXPECT_TRUE(ranges.takes(1, 2));
+  ranges.add(1, 2);
+  EXPECT_TRUE(ranges.takes(end + 1, end + 2));
+}
+
+/// So that no file can be opened as long as this lives.
+class NoMoreFiles {
+ public:
+  NoMoreFiles() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit none{0, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoMoreFiles() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoMoreFiles(const NoMoreFiles&) = delete;
+  NoMoreFiles& operator=(const NoMoreFiles&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
 class Uploads : public testing::Test {
  protected:
-  void open_store(std::uint64_t limit = 1 << 20) {
+  void open_store(std::uint64_t limit = 1 << 20, std::size_t most_arriving = 256) {
     store_.reset();
-    store_ = ResourceStore::open(folder_.path().string(), limit, digests_).value();
+    store_ = ResourceStore::open(folder_.path().string(), limit, digests_, most_arriving).value();
   }
   void SetUp() override { open_store(); }
-  Result<std::unique_ptr<Upload>> begin(const std::string& manifest, const char* tenant = "t1") {
-    return Upload::begin(*store_, tenant, manifest, "{}");
+  Tenant& tenant(const std::string& name) {
+    return *tenants_.try_emplace(name, std::make_unique<Tenant>(name, name, name, kMemory))
+                .first->second;
+  }
+  Result<std::unique_ptr<Upload>> begin(const std::string& manifest, const char* tenant = "t1",
+                                        std::string_view options = "{}") {
+    return Upload::begin(*store_, this->tenant(tenant), manifest, options);
   }
   /// Uploads a file of one part.
   Status upload(std::string_view text, const char* tenant = "t1") {
@@ -64,7 +109,7 @@ class Uploads : public testing::Test {
   std::size_t files() const {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
-      count += entry.is_regular_file() ? 1 : 0;
+      count += entry.is_regular_file() && !entry.path().filename().string().starts_with("lock");
     }
     return count;
   }
@@ -73,8 +118,10 @@ class Uploads : public testing::Test {
     return upload.write(file, offset, std::as_bytes(std::span(text)));
   }
 
+  static constexpr std::uint64_t kMemory = 1 << 20;
   test::TempDirectory folder_;
   FileDigests digests_;
+  std::map<std::string, std::unique_ptr<Tenant>> tenants_;
   std::unique_ptr<ResourceStore> store_;
 };
 
@@ -201,12 +248,171 @@ TEST_F(Uploads, OutlastTheAgentAndAreVerifiedAgain) {
   EXPECT_EQ(files(), 2U) << "the half is gone";
 }
 
-TEST_F(Uploads, LieInAFolderThatIsPrivate) {
-  const std::string path = (folder_ / "new" / "cache").string();
-  ASSERT_TRUE(ResourceStore::open(path, 1000, digests_));
-  struct stat status{};
-  ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777U, 0700U);
+TEST_F(Uploads, StayWhenTheyCannotBeReadForNow) {
+  ASSERT_TRUE(upload("weights"));
+  {
+    const NoMoreFiles files;
+    EXPECT_THAT(begin(line("weights", "a")).value()->missing(), ElementsAre(0));
+  }
+  EXPECT_EQ(files(), 1U);
+  EXPECT_THAT(begin(line("weights", "a")).value()->missing(), IsEmpty());
+}
+
+TEST_F(Uploads, HaveASharedNumberOfFilesOnTheirWay) {
+  open_store(1 << 20, 2);
+  auto first = begin(line("weights", "a")).value();
+  auto second = begin(line("numbers", "b")).value();
+  auto third = begin(line("letters", "c"), "t2").value();
+  ASSERT_TRUE(write(*first, 0, 0, "wei"));
+  ASSERT_TRUE(write(*second, 0, 0, "num"));
+  const Status refused = write(*third, 0, 0, "let");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::busy);
+  EXPECT_THAT(refused.error().text(), HasSubstr("try again"));
+
+  ASSERT_TRUE(write(*first, 0, 3, "ghts"));  // complete
+  EXPECT_TRUE(write(*third, 0, 0, "let"));
+  EXPECT_FALSE(write(*second, 0, 3, "BERS"));  // damaged
+  EXPECT_EQ(store_->arriving(), 1U);
+  third.reset();  // dropped
+  EXPECT_EQ(store_->arriving(), 0U);
+}
+
+TEST_F(Uploads, WithBadOptionsAreRefusedAtOnce) {
+  const std::string manifest = line("weights", "model.pt");
+  for (const char* options : {"x", "[]", R"({"a":1,"a":2})", R"({"stateful":7})"}) {
+    const auto refused = begin(manifest, "t1", options);
+    ASSERT_FALSE(refused) << options;
+    EXPECT_THAT(refused.error().text(), HasSubstr("option"));
+  }
+  EXPECT_FALSE(begin(manifest, "t1", "{\"a\":\"" + std::string(70'000, 'a') + "\"}"));
+}
+
+TEST_F(Uploads, AreOnTheAccountOfTheirTenant) {
+  std::string manifest = "directory\n";
+  for (int i = 100; i < 300; ++i) manifest += line("x", std::to_string(i));
+  std::vector<std::unique_ptr<Upload>> uploads;
+  for (;;) {
+    auto upload = begin(manifest);
+    if (!upload) {
+      EXPECT_EQ(upload.error().code(), Errc::no_space);
+      EXPECT_THAT(upload.error().text(), HasSubstr("the limit of t1 is 1.0 MB"));
+      break;
+    }
+    uploads.push_back(*std::move(upload));
+    ASSERT_LT(uploads.size(), 6U);
+  }
+  EXPECT_FALSE(uploads.empty());
+  EXPECT_TRUE(begin(manifest, "t2"));
+  uploads.clear();
+  EXPECT_EQ(tenant("t1").memory().used(), 0U);
+}
+
+TEST_F(Uploads, MayNotConsistOfGaps) {
+  const std::string text(3 * ByteRanges::kMost, 'a');
+  auto upload = begin(line(text, "model.pt")).value();
+  std::uint64_t at = 0;
+  for (std::size_t i = 0; i < ByteRanges::kMost; ++i, at += 2) {
+    ASSERT_TRUE(write(*upload, 0, at, "a"));
+  }
+  const Status refused = write(*upload, 0, at, "a");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::busy);
+  EXPECT_TRUE(write(*upload, 0, 0, text));
+  EXPECT_TRUE(upload->complete());
+}
+
+TEST_F(Uploads, OfOneFileAtTheSameTimeNeedItsRoomOnce) {
+  open_store(1000);
+  const std::string text = std::string(300, 'a') + std::string(300, 'b');
+  auto first = begin(line(text, "a")).value();
+  auto second = begin(line(text, "b")).value();
+  ASSERT_TRUE(write(*first, 0, 0, text.substr(0, 300)));
+  ASSERT_TRUE(write(*second, 0, 300, text.substr(300)));
+  EXPECT_FALSE(second->complete()) << "each sends all of it";
+  EXPECT_EQ(files(), 1U);
+  ASSERT_TRUE(write(*second, 0, 0, text.substr(0, 300)));
+  EXPECT_TRUE(second->complete());
+  second.reset();
+  ASSERT_TRUE(write(*first, 0, 300, text.substr(300)));
+  EXPECT_TRUE(first->complete());
+  EXPECT_EQ(store_->bytes(), 600U);
+  EXPECT_EQ(store_->arriving(), 0U);
+}
+
+TEST_F(Uploads, OfOneFileFailTogetherAndBeginAnew) {
+  auto good = begin(line("weights", "a")).value();
+  auto bad = begin(line("weights", "b")).value();
+  ASSERT_TRUE(write(*good, 0, 0, "wei"));
+  ASSERT_TRUE(write(*bad, 0, 3, "GHTS"));
+  EXPECT_EQ(write(*bad, 0, 0, "wei").error().code(), Errc::bad_message);
+  EXPECT_EQ(write(*good, 0, 3, "ghts").error().code(), Errc::bad_message);
+  EXPECT_EQ(files(), 0U);
+  EXPECT_EQ(store_->bytes(), 0U);
+  EXPECT_TRUE(write(*good, 0, 0, "weights"));
+  EXPECT_TRUE(good->complete());
+}
+
+TEST_F(Uploads, OfOneFileMayComeFromSeveralThreads) {
+  std::string text(400'000, '\0');
+  test::Random(2).fill(std::as_writable_bytes(std::span(text)));
+  std::vector<std::unique_ptr<Upload>> uploads;
+  for (int i = 0; i < 4; ++i) uploads.push_back(begin(line(text, "model.pt")).value());
+  std::vector<std::thread> threads;
+  for (const auto& upload : uploads) {
+    threads.emplace_back([&] {
+      for (std::size_t at = 0; at < text.size(); at += 1000) {
+        EXPECT_TRUE(write(*upload, 0, at, std::string_view(text).substr(at, 1000)));
+      }
+      EXPECT_TRUE(upload->complete());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(store_->bytes(), text.size());
+  EXPECT_EQ(store_->arriving(), 0U);
+}
+
+TEST_F(Uploads, EvictAsTheyGrowNotAsTheyBegin) {
+  open_store(1000);
+  const std::string other(500, 'o'), large(900, 'l');
+  ASSERT_TRUE(upload(other));
+  auto growing = begin(line(large, "large"), "t2").value();
+  ASSERT_TRUE(write(*growing, 0, 0, "l"));
+  EXPECT_THAT(begin(line(other, "o")).value()->missing(), IsEmpty());
+  EXPECT_TRUE(upload(std::string(400, 'x'))) << "what is only announced takes no room";
+  ASSERT_TRUE(write(*growing, 0, 0, large));
+  EXPECT_THAT(begin(line(other, "o")).value()->missing(), ElementsAre(0));
+  EXPECT_EQ(store_->bytes(), 900U);
+}
+
+TEST_F(Uploads, TakeNoPartsWhileTheyAreVerified) {
+  constexpr std::size_t kPart = Upload::kMostBytes;
+  open_store(1 << 30);
+  const std::string text(32 * kPart, 'a');
+  auto upload = begin(line(text, "model.pt")).value();
+  for (std::size_t at = kPart; at < text.size(); at += kPart) {
+    ASSERT_TRUE(write(*upload, 0, at, std::string_view(text).substr(at, kPart)));
+  }
+  // One of them sends the last part, one verifies the file, and the others are too late.
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      bool refused = false;
+      for (std::size_t at = i == 0 ? 0 : kPart; !upload->complete(); at = kPart) {
+        const Status written = write(*upload, 0, at, std::string_view(text).substr(at, kPart));
+        if (!written) {
+          EXPECT_EQ(written.error().code(), Errc::invalid);
+        } else {
+          EXPECT_FALSE(refused) << "it has begun again";
+        }
+        refused = !written;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(files(), 1U);
+  EXPECT_EQ(store_->bytes(), text.size());
+  EXPECT_EQ(store_->arriving(), 0U);
 }
 
 }  // namespace

@@ -142,10 +142,52 @@ TEST_F(AgentResources, WithBadManifestsOrOptionsAreRefused) {
   EXPECT_EQ(add(client, "nonsense").code(), VAC_EINVAL);
   EXPECT_EQ(add(client, line("x", "../x")).code(), VAC_EINVAL);
   EXPECT_EQ(add(client, "directory\n").code(), VAC_EINVAL);
+  const RawReply options = add(client, line("x", "x"), "{\"a\":");
+  EXPECT_EQ(options.code(), VAC_EINVAL);
+  EXPECT_THAT(options.text(), HasSubstr("option"));
   const RawReply huge = add(client, std::string(64, 'a') + " 9999999999999 huge.pt\n");
   ASSERT_EQ(huge.code(), VAC_OK) << huge.text();
   EXPECT_EQ(send(client, huge.scalar(2), 0, 0, "x").code(), VAC_ENOSPC);
   EXPECT_EQ(send(client, 77, 0, 0, "x").code(), VAC_EBADF);
+}
+
+TEST_F(AgentResources, OfManyFilesOnTheirWayLeaveTheAgentItsDescriptors) {
+  std::string manifest = "directory\n";
+  for (int i = 100; i < 150; ++i) {
+    const std::string name = std::to_string(i);
+    manifest += line(name + "!", name);
+  }
+  RawClient client = this->client();
+  std::vector<std::uint64_t> ids;
+  int code = VAC_OK;
+  for (std::uint32_t sent = 0; code == VAC_OK && sent < 300; ++sent) {
+    if (sent % 50 == 0) ids.push_back(add(client, manifest).scalar(2));
+    code = send(client, ids.back(), sent % 50, 0, "1").code();
+  }
+  EXPECT_EQ(code, VAC_EBUSY);
+  for (const std::uint64_t id : ids) EXPECT_EQ(drop(client, id).code(), VAC_OK);
+  const RawReply added = add(client, line("weights!", "model.pt"));
+  EXPECT_EQ(send(client, added.scalar(2), 0, 0, "weights!").code(), VAC_OK);
+}
+
+TEST_F(AgentResources, AreServedByTwoAgentsWithOneCache) {
+  const std::string cache = agent_->folder() + "/vaccel-agent";
+  const std::string config = agent_->folder() + "/second.toml";
+  std::ofstream(config) << "[cache]\ndirectory = \"" << cache << "\"\n";
+  RawClient client = this->client();
+  const std::uint64_t id = add(client, line("weights!", "model.pt")).scalar(2);
+  ASSERT_EQ(send(client, id, 0, 0, "weig").code(), VAC_OK);
+  {
+    test::AgentProcess second({"--plugin", "noop", "--config", config});
+    RawClient other = RawClient::greeted(second.address());
+    const RawReply added = add(other, line("weights!", "model.pt"));
+    EXPECT_EQ(send(other, added.scalar(2), 0, 0, "weights!").code(), VAC_OK);
+    EXPECT_EQ(load(other, added.scalar(2)).code(), VAC_OK);
+    EXPECT_THAT(second.log(), HasSubstr("another agent uses"));
+    EXPECT_EQ(second.stop(), 0) << second.log();
+  }
+  EXPECT_EQ(send(client, id, 0, 4, "hts!").code(), VAC_OK) << "the second one has not removed it";
+  EXPECT_EQ(load(client, id).code(), VAC_OK);
 }
 
 TEST_F(AgentResources, LieInTheCacheUnderTheirDigest) {
