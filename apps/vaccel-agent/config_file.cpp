@@ -3,11 +3,13 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <utility>
 
 #include "table_reader.hpp"
@@ -52,6 +54,10 @@ Status read_listeners(const std::vector<const toml::table*>& tables, const std::
     reader.numbers("uids", listener.uids);
     reader.text("tenant", listener.tenant);
     VAC_CHECK(reader.finish());
+    if (std::ranges::count(config.listeners, listener.address, &ListenerConfig::address) != 0) {
+      reader.fail("address", "'" + listener.address + "' is given twice");
+      return reader.finish();
+    }
     AgentConfig alone;
     alone.listeners.push_back(listener);
     if (Status valid = validate(alone); !valid) {
@@ -92,11 +98,12 @@ Status read_plugins(const toml::table* plugins, const std::string& file, AgentCo
 
 Result<AgentConfig> read_tables(const toml::table& root, const std::string& file) {
   AgentConfig config;
-  TableReader top(&root, "the file", file);
+  TableReader top(&root, "", file);
   const auto listeners = top.tables("listen");
   TableReader models(top.table("models"), "[models]", file);
   TableReader cache(top.table("cache"), "[cache]", file);
-  TableReader limits(top.table("limits"), "[limits]", file);
+  const toml::table* const limits_table = top.table("limits");
+  TableReader limits(limits_table, "[limits]", file);
   const toml::table* const plugins = top.table("plugin");
   VAC_CHECK(top.finish());
 
@@ -107,12 +114,33 @@ Result<AgentConfig> read_tables(const toml::table& root, const std::string& file
   limits.bytes("memory", config.limits.memory);
   limits.bytes("frame", config.limits.frame);
   limits.number("calls_in_flight", config.limits.calls_in_flight);
+  if (limits_table == nullptr || !limits_table->contains("frame")) {
+    config.limits.frame = std::min(config.limits.frame, config.limits.memory);
+  }
+  if (const auto mistake = find_mistake(config.limits)) limits.fail(mistake->key, mistake->why);
   for (TableReader* reader : {&models, &cache, &limits}) VAC_CHECK(reader->finish());
   VAC_CHECK(read_plugins(plugins, file, config));
   if (Status valid = validate(config); !valid) {
     return Error{valid.error().code(), file + ": " + valid.error().text()};
   }
   return config;
+}
+
+Error cannot_read(const std::string& path, int number) {
+  const std::string what =
+      "cannot read the configuration '" + path + "': " + std::strerror(number) + ": ";
+  switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+      return Error{Errc::not_found, what + "create it, or name another"};
+    case EISDIR:
+      return Error{Errc::is_directory, what + "name the file in it"};
+    case EACCES:
+    case EPERM:
+      return Error{Errc::access_denied, what + "let the user that runs the agent read it"};
+    default:
+      return Error{Errc::failed, what + "name another file"};
+  }
 }
 
 }  // namespace
@@ -127,13 +155,16 @@ Result<AgentConfig> parse_config(std::string_view text, const std::string& name)
 }
 
 Result<AgentConfig> read_config_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return Error{Errc::not_found,
-                 "cannot read the configuration '" + path + "': " + std::strerror(errno)};
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
+                                                             std::fclose);
+  if (file == nullptr) return cannot_read(path, errno);
+  std::string text;
+  std::array<char, 4096> part;
+  while (std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
+    text.append(part.data(), std::fread(part.data(), 1, part.size(), file.get()));
   }
-  return parse_config(text.str(), path);
+  if (std::ferror(file.get()) != 0) return cannot_read(path, errno);
+  return parse_config(text, path);
 }
 
 }  // namespace vac::agent

@@ -11,7 +11,8 @@
 
 namespace vac::agent {
 
-/// Errors begin with "FILE:LINE:COLUMN: " and name the nearest valid key.
+/// Errors of what the file says begin with "FILE:LINE:COLUMN: "; an unknown key is answered with
+/// the nearest valid one. An empty file is the defaults.
 Result<AgentConfig> read_config_file(const std::string& path);
 /// The same of a text; `name` stands for the file.
 Result<AgentConfig> parse_config(std::string_view text, const std::string& name);

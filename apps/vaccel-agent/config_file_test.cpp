@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "support/temp_directory.hpp"
 #include "support/test_paths.hpp"
 
 namespace vac::agent {
@@ -66,7 +68,33 @@ TEST(ConfigFile, OfNothingIsTheDefaults) {
   EXPECT_EQ(config.limits.memory, 4ULL << 30);
 }
 
+TEST(ConfigFile, MayBeEmpty) {
+  const test::TempDirectory folder;
+  const std::string file = (folder / "agent.toml").string();
+  std::ofstream(file) << "";
+  EXPECT_TRUE(read_config_file(file));
+}
+
+TEST(ConfigFile, ThatCannotBeReadSaysWhy) {
+  const test::TempDirectory folder;
+  const auto missing = read_config_file((folder / "nowhere.toml").string());
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), Errc::not_found);
+  EXPECT_THAT(missing.error().text(), HasSubstr("No such file or directory: create it"));
+  const auto directory = read_config_file(folder.path().string());
+  ASSERT_FALSE(directory);
+  EXPECT_EQ(directory.error().code(), Errc::is_directory);
+  EXPECT_THAT(directory.error().text(), HasSubstr("Is a directory: name the file in it"));
+  const std::string closed = (folder / "closed.toml").string();
+  std::ofstream(closed) << "";
+  std::filesystem::permissions(closed, std::filesystem::perms::none);
+  if (std::ifstream(closed)) return;  // root reads everything
+  EXPECT_EQ(read_config_file(closed).error().code(), Errc::access_denied);
+}
+
 TEST(ConfigFile, TellsAnUnknownKeyItsPlaceAndItsNeighbour) {
+  EXPECT_EQ(complaint("[[listen]]\nadress = \"unix:///x\"\n"),
+            "agent.toml:2:1: unknown key 'adress' in [[listen]], did you mean 'address'?");
   EXPECT_EQ(complaint("[limits]\nmemori = 1\n"),
             "agent.toml:2:1: unknown key 'memori' in [limits], did you mean 'memory'?");
   EXPECT_EQ(complaint("[limit]\n"),
@@ -83,6 +111,8 @@ TEST(ConfigFile, TellsAWrongTypeItsPlace) {
   EXPECT_THAT(complaint("[limits]\nmemory = \"4 parsecs\"\n"), HasSubstr("parsecs"));
   EXPECT_THAT(complaint("[limits]\nmemory = -1\n"), HasSubstr("not negative"));
   EXPECT_THAT(complaint("[limits]\ncalls_in_flight = -1\n"), HasSubstr("out of range"));
+  EXPECT_EQ(complaint("[listen]\n"),
+            "agent.toml:1:1: 'listen' is of type table, must be an array of tables, [[listen]]");
   EXPECT_THAT(complaint("listen = 3\n"), HasSubstr("[[listen]]"));
   EXPECT_THAT(complaint("listen = [3]\n"), HasSubstr("[[listen]]"));
   EXPECT_THAT(complaint("limits = 3\n"), HasSubstr("[limits]"));
@@ -102,8 +132,27 @@ TEST(ConfigFile, TellsContradictions) {
   EXPECT_THAT(complaint("[[listen]]\naddress = \"tcpp://x\"\n"), StartsWith("agent.toml:1:1: "));
   EXPECT_THAT(
       complaint("[[listen]]\naddress = \"unix:///a\"\n[[listen]]\naddress = \"unix:///a\"\n"),
-      HasSubstr("given twice"));
-  EXPECT_THAT(complaint("[limits]\ncalls_in_flight = 65\n"), HasSubstr("must be 1 to 64"));
+      StartsWith("agent.toml:4:11: [[listen]] address 'unix:///a' is given twice"));
+  EXPECT_EQ(complaint("[limits]\ncalls_in_flight = 65\n"),
+            "agent.toml:2:19: [limits] calls_in_flight is 65, must be 1 to 64");
+  EXPECT_THAT(complaint("[limits]\nmemory = 3\n"),
+              StartsWith("agent.toml:2:10: [limits] memory is 3 bytes"));
+  EXPECT_THAT(complaint("[limits]\nframe = \"5GiB\"\n"),
+              StartsWith("agent.toml:2:9: [limits] frame is 5368709120 bytes and a tenant's"));
+}
+
+TEST(ConfigFile, LowersTheFrameThatItDoesNotNameToTheMemory) {
+  EXPECT_EQ(parse("[limits]\nmemory = \"1GiB\"\n").limits.frame, 1ULL << 30);
+}
+
+TEST(ConfigFile, RefusesWhatIsEmpty) {
+  const std::string listen = "[[listen]]\naddress = \"unix:///x\"\n";
+  EXPECT_THAT(complaint(listen + "uids = []\n"),
+              StartsWith("agent.toml:3:8: [[listen]] uids is empty: name at least one"));
+  EXPECT_THAT(complaint(listen + "group = \"\"\n"),
+              StartsWith("agent.toml:3:9: [[listen]] group is empty: give it a value"));
+  EXPECT_THAT(complaint(listen + "tenant = \"\"\n"), HasSubstr("[[listen]] tenant is empty"));
+  EXPECT_THAT(complaint("[models]\ndirectory = \"\"\n"), HasSubstr("[models] directory is empty"));
 }
 
 TEST(ConfigFile, RefusesProtectionThatThereIsNot) {

@@ -76,8 +76,10 @@ ExitStatus serve(vac::agent::AgentConfig config, int ready_fd) {
 ExitStatus run(int argc, char** argv) {
   const vac::agent::ParsedOptions parsed = vac::agent::parse_options(argc, argv);
   if (!parsed.options) return parsed.status;
-  vac::agent::use_default_log_level();
-  if (const std::string& level = parsed.options->log_level; !level.empty()) {
+  if (const std::string& level = parsed.options->log_level; level.empty()) {
+    vac::agent::use_default_log_level();
+  } else {
+    ::unsetenv("VAC_LOG_LEVEL");  // the option wins: what the variable says matters to nobody
     if (vac::Status known = vac::agent::set_log_level(level); !known) {
       failed(known.error());
       return ExitStatus::wrong_use;
@@ -86,6 +88,9 @@ ExitStatus run(int argc, char** argv) {
   auto config = vac::agent::make_config(*parsed.options);
   if (!config) return failed(config.error());
   if (parsed.options->check_config) {
+    if (vac::Status good = vac::agent::check_surroundings(*config); !good) {
+      return failed(good.error());
+    }
     std::puts("the configuration is good");
     return ExitStatus::success;
   }

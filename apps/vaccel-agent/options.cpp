@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options.hpp"
 
+#include <fcntl.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "agent/agent.hpp"
@@ -26,7 +30,7 @@ void describe(CLI::App& app, Options& options) {
   app.add_option(
          "--plugin", options.plugins,
          "Plugin to load, in order of choice; several with commas. Without it VAC_PLUGINS, or "
-         "all that are installed")
+         "all that are installed but noop, exec and mbench, which must be named")
       ->type_name("NAME")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -38,7 +42,59 @@ void describe(CLI::App& app, Options& options) {
       ->type_name("LEVEL");
   app.add_option("--ready-fd", options.ready_fd, "Descriptor to write 'ready' to once it listens")
       ->type_name("N");
-  app.add_flag("--check-config", options.check_config, "Check options and configuration, and end");
+  app.add_flag(
+      "--check-config", options.check_config,
+      "Check options, configuration, plugins and the places of sockets and files, and end");
+}
+
+std::string trimmed(const std::string& text) {
+  const std::size_t begin = text.find_first_not_of(' ');
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+}
+
+std::string misuse_of_plugins(std::vector<std::string>& plugins) {
+  std::set<std::string_view> names;
+  for (std::string& name : plugins) {
+    name = trimmed(name);
+    if (name.empty()) return "--plugin has an empty name: give the names with single commas";
+    if (std::filesystem::path(name).stem() == "remote") {
+      return "--plugin remote: an agent of this version does not forward calls to another: leave "
+             "it out";
+    }
+    if (!names.insert(name).second) return "--plugin names '" + name + "' twice: name it once";
+  }
+  return {};
+}
+
+bool is_writable(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/// What is wrong with the options that are there; empty: nothing.
+std::string misuse(const CLI::App& app, Options& options) {
+  for (const auto& [name, value] :
+       {std::pair("--config", &options.config_file), std::pair("--models", &options.models),
+        std::pair("--log-level", &options.log_level)}) {
+    if (app.count(name) != 0 && value->empty()) {
+      return std::string(name) + " is empty: give it a value or leave it out";
+    }
+  }
+  if (std::ranges::count(options.listen, "") != 0) {
+    return "--listen is empty: give it an address or leave it out";
+  }
+  if (app.count("--ready-fd") != 0 && !is_writable(options.ready_fd)) {
+    return "--ready-fd " + std::to_string(options.ready_fd) +
+           " is no descriptor that is open for writing: open it before the agent is started";
+  }
+  return misuse_of_plugins(options.plugins);
+}
+
+ParsedOptions wrong_use(std::string_view why) {
+  std::fprintf(stderr, "vaccel-agent: %.*s: see vaccel-agent --help\n",
+               static_cast<int>(why.size()), why.data());
+  return {std::nullopt, ExitStatus::wrong_use};
 }
 
 }  // namespace
@@ -56,9 +112,9 @@ ParsedOptions parse_options(int argc, const char* const* argv) {
     app.exit(help_or_version);
     return {std::nullopt, ExitStatus::success};
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "vaccel-agent: %s: see vaccel-agent --help\n", error.what());
-    return {std::nullopt, ExitStatus::wrong_use};
+    return wrong_use(error.what());
   }
+  if (const std::string why = misuse(app, options); !why.empty()) return wrong_use(why);
   return {std::move(options), ExitStatus::success};
 }
 
@@ -80,7 +136,10 @@ Result<AgentConfig> make_config(const Options& options) {
   if (!config.models_directory.empty()) {
     std::error_code failure;
     if (!std::filesystem::is_directory(config.models_directory, failure)) {
-      return Error{Errc::not_found, "models: '" + config.models_directory + "' is no directory"};
+      const std::string place =
+          options.models.empty() ? options.config_file + ": [models] directory" : "--models";
+      return Error{Errc::not_found, place + ": '" + config.models_directory +
+                                        "' is no directory: create it or name another"};
     }
     // Plugins and messages get whole paths.
     config.models_directory =

@@ -27,6 +27,28 @@ TEST(Options, TakeSeveralAddressesAndPluginsWithCommas) {
   EXPECT_THAT(parsed.options->plugins, ElementsAre("x", "y", "z"));
 }
 
+TEST(Options, TrimTheNamesOfPlugins) {
+  const auto parsed = parse({"--plugin", "x, y ,z"});
+  ASSERT_TRUE(parsed.options);
+  EXPECT_THAT(parsed.options->plugins, ElementsAre("x", "y", "z"));
+}
+
+TEST(Options, AreRefusedWhenTheyCannotBeMeant) {
+  const std::vector<std::vector<const char*>> wrong = {
+      {"--plugin", "x,x"},       {"--plugin", "x", "--plugin", " x"},
+      {"--plugin", "remote"},    {"--plugin", "/lib/remote.so"},
+      {"--plugin", " "},         {"--config", ""},
+      {"--models", ""},          {"--log-level", ""},
+      {"--listen", ""},          {"--ready-fd", "-1"},
+      {"--ready-fd", "1000000"},
+  };
+  for (const std::vector<const char*>& words : wrong) {
+    const auto parsed = parse(words);
+    EXPECT_FALSE(parsed.options) << words[0] << " " << words[1];
+    EXPECT_EQ(parsed.status, ExitStatus::wrong_use) << words[0] << " " << words[1];
+  }
+}
+
 TEST(Options, OfTheCommandLineWinOverTheFile) {
   const test::TempDirectory folder;
   const std::string file = (folder / "agent.toml").string();

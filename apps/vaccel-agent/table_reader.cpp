@@ -32,21 +32,22 @@ void TableReader::fail_at(const toml::source_region& at, const std::string& text
 
 void TableReader::wrong_type(const toml::node& node, std::string_view key,
                              std::string_view wanted) {
-  fail_at(node.source(), title_ + " " + std::string(key) + " is of type " + type_text(node) +
-                             ", must be " + std::string(wanted));
+  fail_at(node.source(),
+          named(key) + " is of type " + type_text(node) + ", must be " + std::string(wanted));
+}
+
+/// "[limits] memory", or in the file's own table "'listen'".
+std::string TableReader::named(std::string_view key) const {
+  return title_.empty() ? quoted(key) : title_ + " " + std::string(key);
 }
 
 void TableReader::fail(std::string_view key, std::string_view why) {
   if (const toml::node* node = table_ == nullptr ? nullptr : table_->get(key)) {
-    fail_at(node->source(), title_ + " " + std::string(key) + " " + std::string(why));
+    fail_at(node->source(), named(key) + " " + std::string(why));
   }
 }
 
-void TableReader::require(std::string_view key) {
-  if (table_ != nullptr && table_->get(key) == nullptr) {
-    fail_at(table_->source(), title_ + " has no " + quoted(key));
-  }
-}
+void TableReader::require(std::string_view key) { required_.push_back(key); }
 
 const toml::node* TableReader::find(std::string_view key) {
   known_.push_back(key);
@@ -56,11 +57,10 @@ const toml::node* TableReader::find(std::string_view key) {
 void TableReader::text(std::string_view key, std::string& to) {
   const toml::node* const node = find(key);
   if (node == nullptr) return;
-  if (const auto* value = node->as_string()) {
-    to = value->get();
-  } else {
-    wrong_type(*node, key, "a string");
-  }
+  const auto* const value = node->as_string();
+  if (value == nullptr) return wrong_type(*node, key, "a string");
+  if (value->get().empty()) return fail(key, "is empty: give it a value or leave it out");
+  to = value->get();
 }
 
 void TableReader::bytes(std::string_view key, std::uint64_t& to) {
@@ -73,7 +73,7 @@ void TableReader::bytes(std::string_view key, std::uint64_t& to) {
     if (parsed) {
       to = *parsed;
     } else {
-      fail_at(node->source(), title_ + " " + std::string(key) + ": " + parsed.error().text());
+      fail_at(node->source(), named(key) + ": " + parsed.error().text());
     }
   } else {
     wrong_type(*node, key, "a size such as \"4GiB\" or a number of bytes, not negative");
@@ -86,8 +86,7 @@ void TableReader::number(std::string_view key, std::uint32_t& to) {
   const auto* value = node->as_integer();
   if (value == nullptr) return wrong_type(*node, key, "a whole number");
   if (value->get() < 0 || value->get() > std::numeric_limits<std::uint32_t>::max()) {
-    return fail_at(node->source(), title_ + " " + std::string(key) + " is " +
-                                       std::to_string(value->get()) + ", out of range");
+    return fail(key, "is " + std::to_string(value->get()) + ", out of range");
   }
   to = static_cast<std::uint32_t>(value->get());
 }
@@ -97,12 +96,13 @@ void TableReader::numbers(std::string_view key, std::vector<std::uint32_t>& to) 
   if (node == nullptr) return;
   const toml::array* const array = node->as_array();
   if (array == nullptr) return wrong_type(*node, key, "an array of whole numbers");
+  if (array->empty()) return fail(key, "is empty: name at least one or leave it out");
   for (const toml::node& item : *array) {
     const auto* value = item.as_integer();
     if (value == nullptr) return wrong_type(item, key, "an array of whole numbers");
     if (value->get() < 0 || value->get() > std::numeric_limits<std::uint32_t>::max()) {
-      return fail_at(item.source(), title_ + " " + std::string(key) + " has " +
-                                        std::to_string(value->get()) + ", out of range");
+      return fail_at(item.source(),
+                     named(key) + " has " + std::to_string(value->get()) + ", out of range");
     }
     to.push_back(static_cast<std::uint32_t>(value->get()));
   }
@@ -144,9 +144,12 @@ Status TableReader::finish() {
     for (const std::string_view name : known_)
       known += (known.empty() ? "" : ", ") + std::string(name);
     fail_at(key.source(),
-            "unknown key " + quoted(key.str()) + " in " + title_ +
+            "unknown key " + quoted(key.str()) + " in " + (title_.empty() ? "the file" : title_) +
                 (near.empty() ? ": known are " + known : ", did you mean " + quoted(near) + "?"));
-    break;
+    return state_;
+  }
+  for (const std::string_view key : required_) {
+    if (table_->get(key) == nullptr) fail_at(table_->source(), title_ + " has no " + quoted(key));
   }
   return state_;
 }

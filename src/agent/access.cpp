@@ -21,8 +21,9 @@ Status check_access(const ListenerConfig& listener, std::optional<std::uint32_t>
                            : std::ranges::find(listener.uids, *peer) != listener.uids.end();
   if (allowed) return {};
   return Error{Errc::access_denied,
-               concat("uid ", *peer, " may not use ", listener.address,
-                      ": ask who runs the agent to name the user or a group in [[listen]]")};
+               concat("uid ", *peer,
+                      " may not use this agent: ask who runs it to name the user or a group in "
+                      "[[listen]]")};
 }
 
 }  // namespace vac::agent

@@ -15,7 +15,7 @@ namespace vac::agent {
 std::uint32_t socket_mode(const ListenerConfig& listener) noexcept;
 
 /// Whether a user may stay; `peer` is nothing where the transport knows no users. VAC_EACCES says
-/// who could change that.
+/// who could change that; the client reads it, so it does not tell where the socket lies.
 Status check_access(const ListenerConfig& listener, std::optional<std::uint32_t> peer,
                     std::uint32_t own_uid);
 

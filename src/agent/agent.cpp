@@ -125,14 +125,7 @@ Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config) {
   VAC_CHECK(validate(config));
-  core::RuntimeOptions options = core::RuntimeOptions::from_environment();
-  if (!config.plugins.empty()) {
-    options.plugins = config.plugins;
-    options.only_these = true;
-  }
-  options.configs = config.plugin_configs;
-  options.idle_unload = config.idle_unload;
-  auto runtime = std::make_unique<core::Runtime>(std::move(options));
+  auto runtime = std::make_unique<core::Runtime>(runtime_options(config));
   VAC_CHECK(runtime->load_plugins());
   return start(std::move(config), std::move(runtime));
 }

@@ -7,10 +7,15 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace vac::core {
+struct RuntimeOptions;
+}
 
 namespace vac::agent {
 
@@ -27,7 +32,7 @@ struct ListenerConfig {
 /// What a tenant, or one of its connections, may use.
 struct LimitsConfig {
   std::uint64_t memory = 4ULL << 30;   ///< of a tenant: requests and results in transit
-  std::uint64_t frame = 4ULL << 30;    ///< the largest request or reply
+  std::uint64_t frame = 4ULL << 30;    ///< the largest request or reply, at most `memory`
   std::uint32_t calls_in_flight = 64;  ///< of a connection
 };
 
@@ -52,9 +57,25 @@ struct AgentConfig {
 
 inline constexpr std::uint64_t kLeastFrameLimit = 1ULL << 20;
 
+/// What is wrong with a limit: its key in [limits], and why.
+struct LimitMistake {
+  std::string_view key;
+  std::string why;
+};
+std::optional<LimitMistake> find_mistake(const LimitsConfig& limits);
+
+/// How an agent of that configuration opens its plugins.
+core::RuntimeOptions runtime_options(const AgentConfig& config);
+
 /// Refuses what contradicts itself: an address twice, a bad address, limits that shut everybody
 /// out, configuration of a plugin that is not chosen.
 Status validate(const AgentConfig& config);
+
+/// Refuses what would keep an agent from starting, as far as that can be told without listening:
+/// a socket's folder, file or group that is not right, a cache folder that cannot be one, a plugin
+/// that is not installed or does not take its settings, settings of a plugin that is not loaded.
+/// Opens the plugins and closes them. The configuration is valid.
+Status check_surroundings(const AgentConfig& config);
 
 /// For readers of configuration: "did you mean", empty where nothing is near; and sizes such as
 /// 256MiB.

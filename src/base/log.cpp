@@ -76,10 +76,11 @@ void Log::set_level_from_environment(LogLevel otherwise) {
   const std::optional<LogLevel> chosen = find_log_level(name);
   set_level(chosen.value_or(otherwise));
   if (name.empty() || chosen || warned_.exchange(true)) return;
-  // Past the filter: `otherwise` may be error, and then nobody would learn of the mistake.
-  emit(LogLevel::warning,
-       concat("VAC_LOG_LEVEL is '", name, "', which is no level, so '", log_level_name(otherwise),
-              "' is used: set it to error, warning, info or debug"));
+  // Past the filter: `otherwise` may be error, and then nobody would learn of the mistake. The text
+  // does not name `otherwise`: a program may come with another one later.
+  emit(LogLevel::warning, concat("VAC_LOG_LEVEL is '", name,
+                                 "', which is no level and has no effect: set it to error, "
+                                 "warning, info or debug"));
 }
 
 void Log::set_sink(LogSink sink) {

@@ -156,15 +156,14 @@ TEST(Log, AnUnknownLevelIsAnsweredOnceWithTheValidOnes) {
     lines.push_back({level, std::string(text)});
   });
   const LevelVariable variable("verbose\n");
-  log.set_level_from_environment(LogLevel::error);
+  log.set_level_from_environment(LogLevel::warning);
   log.set_level_from_environment(LogLevel::error);
   EXPECT_EQ(log.level(), LogLevel::error);
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0].level, LogLevel::warning);
-  EXPECT_EQ(
-      lines[0].text,
-      "VAC_LOG_LEVEL is 'verbose\\n', which is no level, so 'error' is used: set it to error, "
-      "warning, info or debug");
+  EXPECT_EQ(lines[0].text,
+            "VAC_LOG_LEVEL is 'verbose\\n', which is no level and has no effect: set it to error, "
+            "warning, info or debug");
 }
 
 TEST(Log, SinkIsReplacedWhileOthersLog) {

@@ -2,6 +2,10 @@
 #include "core/plugin.hpp"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/fd.hpp"
 #include "base/json_text.hpp"
 #include "base/text.hpp"
 
@@ -77,6 +82,48 @@ std::uint32_t lower(std::uint32_t a, std::uint32_t b) {
   return a == 0 || b == 0 ? std::max(a, b) : std::min(a, b);
 }
 
+bool read_at(int file, std::uint64_t offset, void* to, std::size_t bytes) {
+  return ::pread(file, to, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+}
+
+/// Whether `count` entries of `width` bytes from `offset` on lie within `size` bytes.
+bool lies_within(std::uint64_t size, std::uint64_t offset, std::uint64_t count,
+                 std::uint64_t width) {
+  return offset <= size && count * width <= size - offset;
+}
+
+/// Whether the file has all that its headers tell of. What is no library of this machine counts as
+/// whole: dlopen says why it does not take that.
+bool is_whole(int file, std::uint64_t size) {
+  ElfW(Ehdr) header;
+  if (size < sizeof header || !read_at(file, 0, &header, sizeof header)) return false;
+  constexpr unsigned char kClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != kClass ||
+      header.e_phentsize != sizeof(ElfW(Phdr))) {
+    return true;
+  }
+  if (!lies_within(size, header.e_shoff, header.e_shnum, header.e_shentsize) ||
+      !lies_within(size, header.e_phoff, header.e_phnum, header.e_phentsize)) {
+    return false;
+  }
+  std::vector<ElfW(Phdr)> segments(header.e_phnum);
+  return read_at(file, header.e_phoff, segments.data(), segments.size() * sizeof(ElfW(Phdr))) &&
+         std::ranges::all_of(segments, [&](const ElfW(Phdr) & segment) {
+           return segment.p_type == PT_NULL ||
+                  lies_within(size, segment.p_offset, segment.p_filesz, 1);
+         });
+}
+
+/// dlopen maps what the headers promise, and a page beyond the file's end kills the process.
+Status check_whole(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info{};
+  // What cannot be opened, dlopen tells.
+  if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  if (is_whole(file.get(), static_cast<std::uint64_t>(info.st_size))) return {};
+  return Error{Errc::bad_plugin, concat("plugin '", path, "' is cut short: install it again")};
+}
+
 }  // namespace
 
 SlotPool::SlotPool(std::uint32_t count) : count_(count) {
@@ -109,6 +156,7 @@ void SlotPool::release(std::uint32_t slot) {
 
 Result<std::unique_ptr<Plugin>> Plugin::load(const std::string& path, std::uint32_t index,
                                              const std::string& config_json) {
+  VAC_CHECK(check_whole(path));
   // Never closed: frameworks keep threads and thread-local destructors that point into their code.
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {

@@ -35,7 +35,8 @@ class SlotPool {
 /// Thread-safe after opening. The library is never unloaded: frameworks do not survive it.
 class Plugin {
  public:
-  /// dlopen, entry, ABI check, open. `index` is the plugin's place in its runtime.
+  /// dlopen, entry, ABI check, open. A file that is cut short is VAC_ELIBBAD. `index` is the
+  /// plugin's place in its runtime.
   static Result<std::unique_ptr<Plugin>> load(const std::string& path, std::uint32_t index,
                                               const std::string& config_json);
   static Result<std::unique_ptr<Plugin>> from_table(const vac_plugin& table, std::uint32_t index,

@@ -59,18 +59,25 @@ bool is_path(std::string_view name) {
 
 std::string plugin_name(const std::string& file) { return fs::path(file).stem().string(); }
 
+/// "/opt/vac, /usr/lib/vac"
+std::string list_text(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += concat(text.empty() ? "" : ", ", name);
+  return text;
+}
+
 }  // namespace
 
 RuntimeOptions RuntimeOptions::from_environment() {
   RuntimeOptions options;
   if (const char* plugins = std::getenv("VAC_PLUGINS")) {
     options.plugins = split(plugins, ',');
-    options.only_these = true;
+    options.only_these = !options.plugins.empty();
   }
   if (const char* path = std::getenv("VAC_PLUGIN_PATH")) options.search_path = split(path, ':');
   const std::string own = own_folder();
   options.search_path.push_back(own + "/vac");
-  options.search_path.push_back(own + "/../lib/vac");
+  options.search_path.push_back(fs::path(own + "/../lib/vac").lexically_normal().string());
   return options;
 }
 
@@ -108,11 +115,12 @@ Result<Plugin*> Runtime::open_plugin(const std::string& name_or_path) {
   const std::string name = is_path(name_or_path) ? plugin_name(name_or_path) : name_or_path;
   if (file.empty()) {
     const std::string guess = nearest(name, installed());
-    return Error{Errc::bad_plugin,
-                 concat("plugin '", name, "' is not installed",
-                        guess.empty() ? "" : concat(", did you mean '", guess, "'?"), ": searched ",
-                        options_.search_path.empty() ? "no folder" : options_.search_path.front(),
-                        " and VAC_PLUGIN_PATH")};
+    return Error{
+        Errc::bad_plugin,
+        concat("plugin '", name, "' is not installed",
+               guess.empty() ? "" : concat(", did you mean '", guess, "'?"), ": searched ",
+               options_.search_path.empty() ? "no folder" : list_text(options_.search_path),
+               ": install it there, or add its folder to VAC_PLUGIN_PATH")};
   }
   const auto config = options_.configs.find(name);
   VAC_TRY(std::unique_ptr<Plugin> plugin,
@@ -219,18 +227,19 @@ std::string Runtime::describe_json() const {
 
 void Runtime::trim() { attachments_.trim(std::chrono::steady_clock::now()); }
 
-std::string Runtime::who_else_offers(std::uint32_t op) {
-  std::string names;
-  for (const std::string& name : installed()) {
-    const MutexLock lock(mutex_);
-    const bool chosen = std::any_of(plugins_.begin(), plugins_.end(),
-                                    [&](const auto& plugin) { return name == plugin->name(); });
-    if (chosen || name == kRemotePlugin) continue;
+std::string Runtime::who_else_offers(std::uint32_t op) const {
+  if (!options_.suggest_plugins) return ": ask who runs the agent for a plugin that does";
+  const std::vector<Plugin*> chosen = plugins();
+  std::vector<std::string> names;
+  for (std::string& name : installed()) {
+    const bool loaded = std::any_of(chosen.begin(), chosen.end(),
+                                    [&](const Plugin* plugin) { return name == plugin->name(); });
+    if (loaded || name == kRemotePlugin) continue;
     auto plugin = Plugin::load(find_file(name), 0, "{}");
-    if (plugin && (*plugin)->offer(op) != nullptr) names += concat(names.empty() ? "" : ", ", name);
+    if (plugin && (*plugin)->offer(op) != nullptr) names.push_back(std::move(name));
   }
   if (names.empty()) return ": install a plugin that does, and see 'vaccel list plugins'";
-  return concat(": installed and not chosen: ", names, "; choose it with VAC_PLUGINS");
+  return concat(": installed and not chosen: ", list_text(names), "; choose it with VAC_PLUGINS");
 }
 
 }  // namespace vac::core

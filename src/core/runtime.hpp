@@ -32,9 +32,13 @@ struct RuntimeOptions {
   /// Configuration of a plugin, a JSON object, by name.
   std::map<std::string, std::string> configs;
   std::chrono::milliseconds idle_unload{0};
+  /// A call that no plugin serves looks into the installed ones that were not chosen, and names
+  /// those that would: for a process's own calls. Where clients make the calls they would have
+  /// code loaded that nobody chose: false.
+  bool suggest_plugins = true;
 
-  /// VAC_PLUGINS, VAC_PLUGIN_PATH, and the folder vac/ beside the library (or ../lib/vac beside a
-  /// program) this code lies in.
+  /// VAC_PLUGINS (empty is as unset), VAC_PLUGIN_PATH, and the folder vac/ beside the library (or
+  /// ../lib/vac beside a program) this code lies in.
   static RuntimeOptions from_environment();
 };
 
@@ -69,9 +73,9 @@ class Runtime {
   Result<Plugin*> remote_plugin() VAC_REQUIRES(mutex_);
   std::string find_file(const std::string& name) const;
   std::vector<std::string> installed() const;
-  /// Installed plugins outside the chosen set that offer the operation, for the text of
-  /// VAC_ENOTSUP.
-  std::string who_else_offers(std::uint32_t op);
+  /// The end of VAC_ENOTSUP's text: what to do, and with suggest_plugins which installed plugins
+  /// outside the chosen set offer the operation.
+  std::string who_else_offers(std::uint32_t op) const;
 
   const RuntimeOptions options_;
   mutable Mutex mutex_;

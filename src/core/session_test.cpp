@@ -7,6 +7,9 @@
 #include <vac/plugin.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,11 +18,13 @@
 
 #include "core/plugin.hpp"
 #include "core/runtime.hpp"
+#include "support/temp_directory.hpp"
 
 namespace vac::core {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr std::uint32_t kNoop = 32;
@@ -75,8 +80,9 @@ RuntimeOptions no_plugins() {
 }
 
 struct Rig {
-  explicit Rig(std::vector<FakePlugin*> plugins, SessionOptions options = {})
-      : runtime(no_plugins()) {
+  explicit Rig(std::vector<FakePlugin*> plugins, SessionOptions options = {},
+               RuntimeOptions runtime_options = no_plugins())
+      : runtime(std::move(runtime_options)) {
     const char* const names[] = {"first", "second"};
     for (std::size_t i = 0; i < plugins.size(); ++i) {
       runtime.add_plugin(plugins[i]->table(names[i])).value();
@@ -145,6 +151,18 @@ TEST(Dispatch, SaysWhenNoPluginOffersTheOperation) {
   Rig rig({&plugin});
   EXPECT_EQ(rig.call(kLoad, {resource_arg()}), VAC_ENOTSUP);
   EXPECT_THAT(rig.message, HasSubstr("model_load: no plugin offers it"));
+}
+
+TEST(Dispatch, LooksForOtherPluginsOnlyWhereThatIsWanted) {
+  for (const bool wanted : {true, false}) {
+    RuntimeOptions options = no_plugins();
+    options.suggest_plugins = wanted;
+    FakePlugin plugin;
+    Rig rig({&plugin}, {}, std::move(options));
+    EXPECT_EQ(rig.call(kLoad, {resource_arg()}), VAC_ENOTSUP);
+    EXPECT_THAT(rig.message,
+                HasSubstr(wanted ? "see 'vaccel list plugins'" : "who runs the agent"));
+  }
 }
 
 TEST(Dispatch, PutsTheOperationBeforeAPluginsText) {
@@ -334,6 +352,48 @@ TEST(Runtime, SuggestsThePluginThatWasMeant) {
   const Status loaded = runtime.load_plugins();
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().text(), HasSubstr("'no_such_plugin' is not installed"));
+}
+
+TEST(Runtime, NamesEveryFolderThatItSearched) {
+  RuntimeOptions options = no_plugins();
+  options.plugins = {"no_such_plugin"};
+  options.search_path = {"/nowhere/a", "/nowhere/b"};
+  Runtime runtime(options);
+  EXPECT_THAT(runtime.load_plugins().error().text(),
+              HasSubstr("searched /nowhere/a, /nowhere/b: "));
+}
+
+TEST(Runtime, TakesAnEmptyChoiceInTheEnvironmentForNone) {
+  ::setenv("VAC_PLUGINS", "", 1);
+  EXPECT_FALSE(RuntimeOptions::from_environment().only_these);
+  ::setenv("VAC_PLUGINS", "one", 1);
+  EXPECT_TRUE(RuntimeOptions::from_environment().only_these);
+  ::unsetenv("VAC_PLUGINS");
+}
+
+/// What Plugin::load says of the first `part` of this program's bytes.
+std::string complaint_about(double part) {
+  const test::TempDirectory folder;
+  const std::filesystem::path file = folder / "cut.so";
+  std::filesystem::copy_file("/proc/self/exe", file);
+  const auto whole = static_cast<double>(std::filesystem::file_size(file));
+  std::filesystem::resize_file(file, static_cast<std::uintmax_t>(whole * part));
+  return Plugin::load(file.string(), 0, "{}").error().text();
+}
+
+TEST(PluginFile, IsRefusedWhenItIsCutShort) {
+  for (const double part : {0.0, 0.000001, 0.00005, 0.3, 0.999}) {
+    EXPECT_THAT(complaint_about(part), HasSubstr("is cut short")) << part;
+  }
+  EXPECT_THAT(complaint_about(1), Not(HasSubstr("is cut short")));
+}
+
+TEST(PluginFile, MustBeALibrary) {
+  const test::TempDirectory folder;
+  std::ofstream(folder / "text.so") << std::string(1000, 'x');
+  const auto loaded = Plugin::load((folder / "text.so").string(), 0, "{}");
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().text(), HasSubstr("invalid ELF header"));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 #include "base/fd.hpp"
@@ -25,6 +26,7 @@ namespace {
 using test::BuiltCall;
 using test::RawClient;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 auto run_agent(const std::string& arguments, const std::string& environment = "") {
@@ -50,7 +52,8 @@ TEST(AgentProgram, TellsItsVersionAndItsOptions) {
 
 TEST(AgentProgram, EndsWithTwoWhenItIsUsedWrongly) {
   for (const char* wrong :
-       {"--listenn unix:///tmp/x", "stray", "--log-level loud", "--ready-fd x"}) {
+       {"--listenn unix:///tmp/x", "stray", "--log-level loud", "--ready-fd x", "--ready-fd 99",
+        "--ready-fd -1", "--config ''", "--models ''", "--plugin noop,noop", "--plugin remote"}) {
     const auto result = run_agent(wrong);
     EXPECT_EQ(result.status, 2) << wrong << ": " << result.output;
     EXPECT_THAT(result.output, HasSubstr("vaccel-agent: "));
@@ -69,6 +72,55 @@ TEST(AgentProgram, ChecksAConfigurationAndSaysWhereItIsWrong) {
   const auto missing = run_agent("--check-config --config /nowhere/agent.toml");
   EXPECT_EQ(missing.status, 1);
   EXPECT_THAT(missing.output, HasSubstr("/nowhere/agent.toml"));
+}
+
+TEST(AgentProgram, ChecksWhatTheConfigurationNames) {
+  const test::TempDirectory folder;
+  const std::string check = "--check-config --plugin noop --listen unix://";
+  const std::string environment = "XDG_CACHE_HOME=" + folder.path().string();
+  std::ofstream(folder / "file") << "not a socket";
+  const auto good = run_agent(check + (folder / "a.sock").string(), environment);
+  EXPECT_EQ(good.status, 0) << good.output;
+  const std::string settings = write(folder, "[plugin.noop]\nslots = 5000\n");
+  struct Case {
+    std::string arguments, words;
+  };
+  for (const Case& c :
+       {Case{check + "/nowhere/a.sock", "there is no directory '/nowhere'"},
+        Case{check + (folder / "file").string(), "is not a socket"},
+        Case{"--check-config --plugin nooop", "did you mean 'noop'"},
+        Case{check + (folder / "a.sock").string() + " --config " + settings, "'slots'"}}) {
+    const auto result = run_agent(c.arguments + " ", environment + " XDG_RUNTIME_DIR=/tmp");
+    EXPECT_EQ(result.status, 1) << c.arguments << ": " << result.output;
+    EXPECT_THAT(result.output, HasSubstr(c.words));
+  }
+}
+
+TEST(AgentProgram, WarnsOnceOfALogLevelThatItDoesNotKnow) {
+  ::setenv("VAC_LOG_LEVEL", "loud", 1);
+  {
+    const test::AgentProcess agent({"--plugin", "noop"});
+    const std::string log = agent.log();
+    EXPECT_THAT(log, HasSubstr("VAC_LOG_LEVEL is 'loud', which is no level and has no effect"));
+    EXPECT_EQ(log.find("VAC_LOG_LEVEL"), log.rfind("VAC_LOG_LEVEL"));
+    EXPECT_THAT(log, HasSubstr("listening"));
+    const test::AgentProcess told({"--plugin", "noop", "--log-level", "info"});
+    EXPECT_THAT(told.log(), Not(HasSubstr("VAC_LOG_LEVEL")));
+  }
+  ::unsetenv("VAC_LOG_LEVEL");
+}
+
+TEST(AgentProgram, OpensNoPluginThatWasNotChosenWhateverAClientCalls) {
+  const test::AgentProcess agent({});
+  BuiltCall noop(32);
+  noop.absent(VAC_BYTE, VAC_IN);
+  const test::RawReply reply = RawClient::greeted(agent.address()).run(noop);
+  EXPECT_EQ(reply.code(), VAC_ENOTSUP);
+  EXPECT_THAT(reply.text(), HasSubstr("noop: no plugin offers it: ask who runs the agent"));
+  std::ostringstream maps;
+  maps << std::ifstream("/proc/" + std::to_string(agent.pid()) + "/maps").rdbuf();
+  EXPECT_THAT(maps.str(), HasSubstr("vaccel-agent"));
+  EXPECT_THAT(maps.str(), Not(HasSubstr("noop.so")));
 }
 
 TEST(AgentProgram, FailsWithOneClearLine) {
