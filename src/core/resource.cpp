@@ -45,28 +45,35 @@ bool is_digest(std::string_view text) {
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+Error unreadable(const std::string& path, Errc code, std::string_view why) {
+  return Error{code, concat("resource '", path, "': ", why, ": see that this user can read it")};
+}
+Error unreadable(const std::string& path, const std::error_code& why) {
+  return unreadable(path, errc_from_errno(why.value()), why.message());
+}
+
 Result<ResourceFile> read_file(const std::string& path, std::string name) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
   if (status.type() == fs::file_type::not_found) {
     return Error{Errc::not_found, concat("resource '", path, "': no such file: check the path")};
   }
-  if (failure) return errno_error(failure.value(), concat("resource '", path, "'"));
+  if (failure) return unreadable(path, failure);
   if (status.type() == fs::file_type::directory) {
     return Error{Errc::is_directory,
                  concat("resource '", path, "' is a directory: open it as a directory")};
   }
   if (status.type() != fs::file_type::regular) {
-    return Error{Errc::invalid, concat("resource '", path, "' is not a regular file")};
+    return Error{Errc::invalid, concat("resource '", path, "' is not a regular file: name one")};
   }
   auto digest = sha256_file(path);
-  if (!digest) return std::move(digest).error().with_context(concat("resource '", path, "'"));
+  if (!digest) return unreadable(path, digest.error().code(), digest.error().text());
   ResourceFile file;
   file.name = std::move(name);
   file.path = fs::absolute(path, failure).lexically_normal().string();
   file.digest = *std::move(digest);
   file.size = fs::file_size(path, failure);
-  if (failure) return errno_error(failure.value(), concat("resource '", path, "'"));
+  if (failure) return unreadable(path, failure);
   return file;
 }
 

@@ -134,6 +134,8 @@ TEST_F(CliModels, RefusesWhatIsNoModelWithOneSentence) {
   for (const std::string& at : {std::string("local:"), agent.address()}) {
     const std::string start = file("red.png") + " --at " + at + " --model ";
     expect_refusal(run(start + file("missing.pt")), 1, "missing.pt");
+    // Root may read all files, but nobody the first byte of this one.
+    expect_refusal(run(start + "/proc/self/mem"), 1, "see that this user can read it");
     expect_refusal(run(start + folder_.path().string()), 1, "is a directory: name a file in it");
     expect_refusal(run(start + "file:///x"), 1, "is not an address of a model");
     expect_refusal(run(start + file("text.pt")), 1, "TorchScript");
