@@ -205,6 +205,8 @@ TEST(Connection, StopsALargePayloadThatIsAnsweredEarly) {
   Script script(link, [&] {
     const ReceivedFrame head = link.agent.receive_one();
     link.agent.fail(head.header.request, VAC_ENOSPC, 0, "minmax: no room");
+    // The pipe is full, so that the client waits, and finds the answer.
+    link.agent.wait_until_read();
     for (std::size_t pieces = 0;; ++pieces) {
       const ReceivedFrame piece = link.agent.receive_one();
       ASSERT_EQ(piece.header.kind, wire::Kind::data);

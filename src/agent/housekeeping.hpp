@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "agent/clock.hpp"
 #include "base/mutex.hpp"
 
 namespace vac {
@@ -39,7 +40,7 @@ class Housekeeping {
   };
   /// `idle_unload`: how long the runtime keeps what nobody uses.
   Housekeeping(const Parts& parts, std::chrono::milliseconds idle_unload)
-      : parts_(parts), idle_unload_ns_(idle_unload.count() * 1'000'000) {}
+      : parts_(parts), idle_unload_ns_(idle_unload.count() * 1'000'000), trimmed_ns_(now_ns()) {}
 
   /// Some connection must be looked at soon: ticks are frequent until none must.
   void watch_time() VAC_EXCLUDES(mutex_) { raise(Pace::fast); }
@@ -66,7 +67,7 @@ class Housekeeping {
   bool raised_ VAC_GUARDED_BY(mutex_) = false;  // since the last tick began
   std::uint64_t activity_ VAC_GUARDED_BY(mutex_) = 0;
   std::int64_t active_ns_ VAC_GUARDED_BY(mutex_) = 0;
-  std::int64_t trimmed_ns_ VAC_GUARDED_BY(mutex_) = 0;
+  std::int64_t trimmed_ns_ VAC_GUARDED_BY(mutex_);
   bool memory_trimmed_ VAC_GUARDED_BY(mutex_) = true;
 };
 

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/scripted_agent.hpp"
 
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <new>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/fd.hpp"
@@ -130,6 +134,16 @@ std::optional<ReceivedFrame> ScriptedPeer::receive_or_end() {
 bool ScriptedPeer::readable() const {
   pollfd waiting{channel_->descriptor(), POLLIN, 0};
   return ::poll(&waiting, 1, 0) == 1;
+}
+
+void ScriptedPeer::wait_until_read() {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  int unread = 0;
+  do {
+    if (std::chrono::steady_clock::now() > end) fail_test("the client reads nothing");
+    std::this_thread::yield();
+    if (::ioctl(channel_->descriptor(), SIOCOUTQ, &unread) != 0) fail_test("SIOCOUTQ");
+  } while (unread != 0);
 }
 
 ReceivedFrame ScriptedPeer::receive() { return receive_payload(receive_one()); }

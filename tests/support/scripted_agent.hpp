@@ -98,6 +98,9 @@ class ScriptedPeer {
   /// Receives exactly that many bytes.
   void receive_bytes(std::span<std::byte> to);
 
+  /// Until the client has read all that was sent; at most ten seconds.
+  void wait_until_read();
+
   /// Ends the connection as a killed agent would.
   void close() { channel_.reset(); }
   transport::Channel& channel() { return *channel_; }
