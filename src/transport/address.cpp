@@ -11,13 +11,17 @@ namespace {
 
 std::string examples() {
   std::string text;
-  for (const Scheme& scheme : schemes()) text += concat(text.empty() ? "" : ", ", scheme.example);
+  for (const Scheme& scheme : schemes()) {
+    if (scheme.suggested) text += concat(text.empty() ? "" : ", ", scheme.example);
+  }
   return text;
 }
 
 std::vector<std::string_view> scheme_names() {
   std::vector<std::string_view> names;
-  for (const Scheme& scheme : schemes()) names.push_back(scheme.name);
+  for (const Scheme& scheme : schemes()) {
+    if (scheme.suggested) names.push_back(scheme.name);
+  }
   return names;
 }
 

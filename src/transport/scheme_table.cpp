@@ -2,14 +2,17 @@
 #include "transport/scheme_table.hpp"
 
 #include "base/text.hpp"
+#include "transport/inproc.hpp"
 #include "transport/unix.hpp"
 
 namespace vac::transport {
 namespace {
 
 constexpr Scheme kSchemes[] = {
-    {"unix", "unix:///run/vaccel.sock", "a socket file on this host", check_unix_target,
+    {"unix", "unix:///run/vaccel.sock", "a socket file on this host", true, check_unix_target,
      connect_unix, listen_unix},
+    {"inproc", "inproc://test", "both ends in one process", false, check_inproc_target,
+     connect_inproc, listen_inproc},
 };
 
 Error unknown_scheme(std::string_view scheme) {

@@ -18,6 +18,7 @@ struct Scheme {
   std::string_view name;     ///< "unix"
   std::string_view example;  ///< "unix:///run/vaccel.sock"
   std::string_view doc;      ///< one line for people
+  bool suggested;            ///< whether errors and help name it; what serves tests alone is not
   /// Whether the part behind "scheme://" can be one; the error says what it must be.
   Status (*check_target)(std::string_view target);
   Result<std::unique_ptr<Channel>> (*connect)(const Address&, std::chrono::milliseconds timeout);

@@ -21,6 +21,7 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "transport/socket_channel.hpp"
+#include "transport/unix_socket.hpp"
 
 namespace vac::transport {
 namespace {
@@ -38,13 +39,6 @@ Result<sockaddr_un> name_of(const Address& address) {
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, address.target.data(), address.target.size());
   return name;
-}
-
-Result<Fd> new_socket(int flags, std::string_view doing) {
-  Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
-  if (!socket) return errno_error(errno, concat(doing, ": cannot make a socket"));
-  size_socket_buffers(socket.get());
-  return socket;
 }
 
 int connect_once(int socket, const sockaddr_un& name) noexcept {
@@ -141,7 +135,7 @@ Status check_unix_target(std::string_view target) {
 Result<std::unique_ptr<Channel>> connect_unix(const Address& address, milliseconds timeout) {
   const std::string doing = "open " + address.text();
   VAC_TRY(const sockaddr_un name, name_of(address));
-  VAC_TRY(Fd socket, new_socket(0, doing));
+  VAC_TRY(Fd socket, new_unix_socket(0, doing));
   // A full queue of connections makes connect wait; the send time-out bounds that.
   const auto end = steady_clock::now() + timeout;
   int failure = 0;
@@ -180,22 +174,9 @@ class UnixListener final : public Listener {
   }
 
   Result<std::unique_ptr<Channel>> accept() override {
-    for (;;) {
-      Fd socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (socket) {
-        size_socket_buffers(socket.get());
-        return std::unique_ptr<Channel>(std::make_unique<SocketChannel>(std::move(socket)));
-      }
-      switch (errno) {
-        case EINTR:
-        case ECONNABORTED:
-          continue;
-        case EAGAIN:
-          return std::unique_ptr<Channel>();
-        default:
-          return errno_error(errno, concat("accept at unix://", path_));
-      }
-    }
+    VAC_TRY(Fd socket, accept_unix_socket(socket_.get(), concat("unix://", path_)));
+    if (!socket) return std::unique_ptr<Channel>();
+    return std::unique_ptr<Channel>(std::make_unique<SocketChannel>(std::move(socket)));
   }
 
   int descriptor() const noexcept override { return socket_.get(); }
@@ -250,7 +231,7 @@ Status remove_stale(const sockaddr_un& name, std::string_view doing) {
                                       "' exists and is not a socket: choose another path, or "
                                       "remove it if it is not needed")};
   }
-  VAC_TRY(const Fd probe, new_socket(SOCK_NONBLOCK, doing));
+  VAC_TRY(const Fd probe, new_unix_socket(SOCK_NONBLOCK, doing));
   const int failure = connect_once(probe.get(), name);
   if (failure == 0 || failure == EAGAIN) return address_in_use(probe.get(), doing);
   if (failure == ENOENT) return {};
@@ -290,7 +271,7 @@ Result<std::unique_ptr<Listener>> listen_unix(const Address& address,
                                               const ListenOptions& options) {
   const std::string doing = "listen at " + address.text();
   VAC_TRY(const sockaddr_un name, name_of(address));
-  VAC_TRY(Fd socket, new_socket(SOCK_NONBLOCK, doing));
+  VAC_TRY(Fd socket, new_unix_socket(SOCK_NONBLOCK, doing));
   VAC_TRY(const Fd lock, lock_directory(address.target, doing));
   VAC_CHECK(remove_stale(name, doing));
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {

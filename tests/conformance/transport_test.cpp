@@ -33,6 +33,7 @@ constexpr milliseconds kPatience{10'000};
 /// A place of that scheme where nobody listens.
 Address fresh_address(const Scheme& scheme, const test::TempDirectory& directory) {
   if (scheme.name == "unix") return {"unix", (directory / "s").string()};
+  if (scheme.name == "inproc") return {"inproc", "conformance"};
   throw std::runtime_error("this suite needs to be told where " + std::string(scheme.name) +
                            " can listen");
 }
@@ -293,15 +294,14 @@ TEST_P(EveryTransport, ASecondListenerIsRefused) {
   EXPECT_EQ(receive_text(*server, 9), "till here");
 }
 
-TEST_P(EveryTransport, ConnectingWhereNobodyListensSaysHowToStartAnAgent) {
+TEST_P(EveryTransport, ConnectingWhereNobodyListensSaysSo) {
   listener_.reset();
   const auto channel = connect(address_, kPatience);
   ASSERT_FALSE(channel);
   EXPECT_EQ(channel.error().code(), Errc::connection_refused);
-  EXPECT_EQ(channel.error().text(), "open " + address_.text() +
-                                        ": no agent listens there; start one with: vaccel-agent "
-                                        "--listen " +
-                                        address_.text());
+  const std::string what = "open " + address_.text() + ": no agent listens there";
+  EXPECT_EQ(channel.error().text().substr(0, what.size()), what);
+  EXPECT_NE(channel.error().text().find("start one"), std::string::npos);
 }
 
 TEST_P(EveryTransport, CanListenAgainAfterTheEnd) {
