@@ -29,8 +29,14 @@ ConnectionTag tag_of(std::uint64_t data) {
   return {static_cast<std::uint32_t>(data & kIndexMask), data >> kIndexBits & kGenerationMask};
 }
 
-Poller::Event unpack(std::uint64_t data) {
+// What a connection is asked about. The end of the stream has an event of its own: one edge may
+// stand for bytes and the end behind them.
+constexpr std::uint32_t kInput = EPOLLIN | EPOLLRDHUP | EPOLLET;
+
+Poller::Event unpack(const epoll_event& raw) {
+  const std::uint64_t data = raw.data.u64;
   Poller::Event event;
+  event.ended = (raw.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   event.kind = static_cast<Poller::Kind>(data >> (kIndexBits + kGenerationBits));
   event.connection = tag_of(data);
   event.listener = event.connection.index;
@@ -67,7 +73,7 @@ Result<std::unique_ptr<Poller>> Poller::create() {
 std::size_t Poller::wait(std::span<Event, kMostEvents> events) noexcept {
   std::array<epoll_event, kMostEvents> raw;
   const int count = ::epoll_wait(input_.get(), raw.data(), static_cast<int>(raw.size()), -1);
-  for (int i = 0; i < count; ++i) events[i] = unpack(raw[i].data.u64);
+  for (int i = 0; i < count; ++i) events[i] = unpack(raw[i]);
   return count < 0 ? 0 : static_cast<std::size_t>(count);
 }
 
@@ -96,7 +102,7 @@ void Poller::resume_listener(int fd, std::uint32_t index) noexcept {
 void Poller::remove_listener(int fd) noexcept { control(input_, EPOLL_CTL_DEL, fd, 0, 0); }
 
 Status Poller::add_connection(int fd, ConnectionTag tag) noexcept {
-  if (control(input_, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, pack(Kind::connection, tag)) != 0) {
+  if (control(input_, EPOLL_CTL_ADD, fd, kInput, pack(Kind::connection, tag)) != 0) {
     return errno_error(errno, "cannot wait for a connection");
   }
   return {};
@@ -108,7 +114,7 @@ void Poller::silence(int fd, ConnectionTag tag) noexcept {
 }
 
 void Poller::listen(int fd, ConnectionTag tag) noexcept {
-  control(input_, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET, pack(Kind::connection, tag));
+  control(input_, EPOLL_CTL_MOD, fd, kInput, pack(Kind::connection, tag));
 }
 
 void Poller::remove_connection(int fd) noexcept {

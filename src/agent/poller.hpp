@@ -32,6 +32,7 @@ class Poller {
     Kind kind = Kind::wake;
     std::uint32_t listener = 0;
     ConnectionTag connection;
+    bool ended = false;  ///< the stream's end is there, behind what is still to be read
   };
 
   static Result<std::unique_ptr<Poller>> create();

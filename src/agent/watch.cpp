@@ -54,7 +54,7 @@ void Watch::watch(Worker& worker) {
     for (std::size_t i = 0; i < count && !services_.crew.stopping(); ++i) {
       switch (events[i].kind) {
         case Poller::Kind::connection:
-          on_connection(worker, events[i].connection, count == 1, i + 1 == count);
+          on_connection(worker, events[i], count == 1, i + 1 == count);
           break;
         case Poller::Kind::listener:
           accept(events[i].listener);
@@ -144,26 +144,27 @@ void Watch::end(Connection& connection, Worker& worker) {
 
 /// An event of a connection. The thread may leave the watch and stay with the connection for a
 /// while.
-void Watch::on_connection(Worker& worker, ConnectionTag tag, bool alone, bool last) {
+void Watch::on_connection(Worker& worker, const Poller::Event& event, bool alone, bool last) {
   if (halted()) return;
-  Connection* const taken = services_.connections.take(tag);
+  Connection* const taken = services_.connections.take(event.connection);
   if (taken == nullptr) return;
-  const std::uint64_t event = events_.fetch_add(1, std::memory_order_relaxed) + kStickyDistance + 1;
-  const std::uint64_t before = taken->exchange_event(event);
-  const bool want = alone && event - before <= kStickyDistance && services_.crew.may_read();
-  if (!want) {
-    serve(*taken, worker, false, last);
+  const std::uint64_t number =
+      events_.fetch_add(1, std::memory_order_relaxed) + kStickyDistance + 1;
+  const std::uint64_t before = taken->exchange_event(number);
+  const bool want = alone && number - before <= kStickyDistance && services_.crew.may_read();
+  if (!want || event.ended) {
+    serve(*taken, worker, {.may_block = last, .to_the_end = event.ended});
     return;
   }
   const std::shared_ptr<Connection> connection = taken->shared_from_this();
-  const After after = serve(*connection, worker, true, last);
+  const After after = serve(*connection, worker, {.keep = true, .may_block = last});
   if (after == After::kept) {
     if (services_.crew.begin_reading()) {
       services_.crew.leave_watch(worker);
       connection->silence();
       stick(connection, worker);
     } else {
-      serve(*connection, worker, false, last);  // to the end: it may have more
+      serve(*connection, worker, {.may_block = last});  // it may have more
     }
   } else if (after == After::given_back && worker.calls.size() == 1) {
     services_.crew.leave_watch(worker);
@@ -171,14 +172,15 @@ void Watch::on_connection(Worker& worker, ConnectionTag tag, bool alone, bool la
   }
 }
 
-/// Reads and answers a connection that this thread owns, until there is no more. `keep`: comes back
-/// at once, still the owner, when nothing but quick calls came.
-Watch::After Watch::serve(Connection& connection, Worker& worker, bool keep, bool may_block) {
+/// Reads and answers a connection that this thread owns, until there is no more. A receive that
+/// brings less than it could has emptied the socket, but for the end of the stream: an event that
+/// told of both comes no second time.
+Watch::After Watch::serve(Connection& connection, Worker& worker, Service how) {
   for (int reads = 1;; ++reads) {
     const Connection::Received received = connection.receive(worker, Wait::now);
-    bool drained = received.drained;
+    bool drained = received.drained && (!how.to_the_end || received.what != Connection::Read::some);
     bool ended = received.what == Connection::Read::ended;
-    if (!ended && may_block && connection.long_frame_rest() != 0 &&
+    if (!ended && how.may_block && connection.long_frame_rest() != 0 &&
         services_.crew.begin_reading()) {
       services_.crew.step_aside(worker);
       connection.send_replies(worker);
@@ -191,11 +193,12 @@ Watch::After Watch::serve(Connection& connection, Worker& worker, bool keep, boo
       end(connection, worker);
       return After::ended;
     }
-    if (keep && worker.calls.empty()) return After::kept;
+    if (how.keep && worker.calls.empty()) return After::kept;
     if (!drained && reads < kReadsInARow) continue;
     // Input that is there already is an event again, behind those of others.
     if (!drained) connection.listen();
     if (connection.give_back()) return After::given_back;
+    how.to_the_end = true;  // what has come meanwhile may be the end
   }
 }
 
@@ -226,7 +229,7 @@ void Watch::stick(const std::shared_ptr<Connection>& connection, Worker& worker)
     // First the events, then the word: what comes in between makes giving back fail.
     connection->listen();
     After after = After::given_back;
-    if (!connection->give_back()) after = serve(*connection, worker, false, false);
+    if (!connection->give_back()) after = serve(*connection, worker, {.to_the_end = true});
     services_.crew.end_reading();
     if (worker.calls.empty() || after == After::ended || !run_calls(worker, true)) return;
   }

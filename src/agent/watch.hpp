@@ -43,6 +43,11 @@ class Watch final : public Crew::Duties {
     bool paused VAC_GUARDED_BY(mutex) = false;
   };
   enum class After : std::uint8_t { kept, given_back, ended };
+  struct Service {
+    bool keep = false;        ///< come back at once, still the owner, if only quick calls came
+    bool may_block = false;   ///< a long frame may be waited for
+    bool to_the_end = false;  ///< the stream may have ended: read until the system says so
+  };
 
   bool halted() const noexcept {
     return draining_.load(std::memory_order_relaxed) || services_.crew.stopping();
@@ -51,8 +56,8 @@ class Watch final : public Crew::Duties {
   void admit(const ListenerConfig& config, std::unique_ptr<transport::Channel> channel);
   void on_timer(Worker& worker);
   void flush_outputs();
-  void on_connection(Worker& worker, ConnectionTag tag, bool alone, bool last);
-  After serve(Connection& connection, Worker& worker, bool keep, bool may_block);
+  void on_connection(Worker& worker, const Poller::Event& event, bool alone, bool last);
+  After serve(Connection& connection, Worker& worker, Service how);
   bool receive_rest(Connection& connection, Worker& worker);
   void stick(const std::shared_ptr<Connection>& connection, Worker& worker);
   bool reclaim(Connection& connection);
