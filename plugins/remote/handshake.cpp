@@ -66,9 +66,9 @@ Result<wire::Hello> shake_hands(transport::Channel& channel, const wire::Hello& 
   const auto end = steady_clock::now() + timeout;
   std::vector<std::byte> hello = wire::encode_hello(ours);
   const iovec piece{hello.data(), hello.size()};
-  // A fresh pipe has room for it. A peer that is gone already is found by the receive below, after
-  // what it may have said first.
-  (void)channel.send({&piece, 1}, Wait::now);
+  // A fresh pipe has room for it, so that this does not block. A peer that is gone already is found
+  // by the receive below, after what it may have said first.
+  (void)channel.send({&piece, 1}, Wait::all);
 
   std::vector<std::byte> frame(sizeof(wire::FrameHeader));
   VAC_CHECK(receive_all(channel, frame, address, end));
