@@ -27,9 +27,10 @@ function(vac_compile_quickly target)
   endif()
 endfunction()
 
-# vac_test(NAME LABEL label SOURCES file... [LIBS target...] [DEPENDS target...] [TIMEOUT seconds] [ALONE])
-# A GoogleTest program; every TEST in it is one ctest test. DEPENDS names what must be built to run it: programs, plugins.
-# ALONE: no other test runs beside it.
+# vac_test(NAME LABEL labels SOURCES file... [LIBS target...] [DEPENDS target...] [TIMEOUT seconds] [ALONE])
+# A GoogleTest program; every TEST in it is one ctest test. LABEL: one, or a list in quotes; soak, soak-asan and soak-tsan
+# are for `./dev soak` (CONTRIBUTING.md). DEPENDS names what must be built to run it: programs, plugins. ALONE: no other
+# test runs beside it.
 function(vac_test name)
   if(NOT BUILD_TESTING)
     return()
@@ -48,11 +49,19 @@ function(vac_test name)
   if(arg_DEPENDS)
     add_dependencies(${name} ${arg_DEPENDS})
   endif()
-  set(properties LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT})
+  set(properties TIMEOUT ${arg_TIMEOUT})
   if(arg_ALONE)
     list(APPEND properties RUN_SERIAL ON)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES ${properties})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_LIST ${name}_tests PROPERTIES ${properties})
+  # Discovery takes no list as a property; ctest reads this file after what was discovered.
+  set(labels_file "${CMAKE_CURRENT_BINARY_DIR}/${name}_labels.cmake")
+  file(CONFIGURE OUTPUT "${labels_file}" @ONLY CONTENT
+    [[if(@name@_tests)
+  set_tests_properties(${@name@_tests} PROPERTIES LABELS "@arg_LABEL@")
+endif()
+]])
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${labels_file}")
 endfunction()
 
 # vac_layer(NAME [DEPENDS layer...] [TEST_LIBS target...])

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/traffic.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <span>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "agent/agent.hpp"
+#include "base/mutex.hpp"
+#include "base/sha256.hpp"
+#include "core/runtime.hpp"
+#include "simulation/tally.hpp"
+#include "support/built_call.hpp"
+#include "support/random.hpp"
+#include "support/temp_directory.hpp"
+
+namespace vac::simulation {
+namespace {
+
+using test::BuiltCall;
+using test::Random;
+
+constexpr std::uint64_t kMemory = std::uint64_t{32} << 20;
+constexpr std::size_t kLargest = std::size_t{5} << 20;  // more than a frame carries itself
+
+std::int64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+std::uint32_t op(std::string_view name) { return find_op(name)->id; }
+
+/// Shuts some socket of this process down that is no listener; false where there is none.
+bool cut_some_connection(Random& random) {
+  constexpr int kMostDescriptors = 256;
+  std::vector<int> sockets;
+  for (int fd = 3; fd < kMostDescriptors; ++fd) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 0) {
+      sockets.push_back(fd);
+    }
+  }
+  if (sockets.empty()) return false;
+  ::shutdown(sockets[random.below(sockets.size())], SHUT_RDWR);
+  return true;
+}
+
+class Outputs final : public core::OutputSink {
+ public:
+  void* output(vac_call& /*call*/, std::uint32_t arg, std::uint32_t /*child*/, std::uint64_t bytes,
+               std::uint8_t /*type*/, std::uint8_t /*rank*/,
+               const std::int64_t* /*dims*/) noexcept override {
+    std::vector<std::byte>& memory = made_[arg];
+    memory.assign(bytes, std::byte{0});
+    return memory.data();
+  }
+  std::span<const std::byte> of(std::uint32_t arg) { return made_[arg]; }
+
+ private:
+  std::map<std::uint32_t, std::vector<std::byte>> made_;
+};
+
+/// What a thread asks for next.
+struct Question {
+  explicit Question(std::uint32_t id) : call(id) {}
+
+  BuiltCall call;
+  std::uint64_t tag = 0;  ///< 0: the plugin does not count it
+  std::vector<std::byte> content;
+  std::uint32_t answer_arg = 0;  ///< 0: no answer to compare
+  std::vector<std::byte> answer;
+  bool has_resource = false;
+};
+
+std::size_t size_of_next(Random& random) {
+  if (random.one_in(100)) return kLargest - random.below(4096) * 8;
+  if (random.one_in(10)) return random.below(300'000) / 8 * 8 + 8;
+  if (random.one_in(4)) return random.below(20'000) / 8 * 8 + 8;
+  return random.below(64) / 8 * 8 + 8;
+}
+
+class Traffic {
+ public:
+  explicit Traffic(const TrafficPlan& plan) : plan_(plan) {
+    auto runtime = std::make_unique<core::Runtime>(core::RuntimeOptions{{}, true, {}, {}, {}});
+    EXPECT_TRUE(runtime->add_plugin(tally_.table()));
+    agent::AgentConfig config;
+    config.listeners.push_back({plan.address, {}, {}, {}});
+    config.cache.directory = (folder_ / "cache").string();
+    config.limits.memory = config.limits.frame = kMemory;
+    config.executors = 2;
+    auto agent = agent::Agent::start(std::move(config), std::move(runtime));
+    EXPECT_TRUE(agent) << agent.error().message();
+    agent_ = *std::move(agent);
+    EXPECT_TRUE(clients_.add_plugin(*vac_plugin_entry(VAC_ABI_MAJOR, VAC_ABI_MINOR)));
+    sessions_.resize(plan.sessions);
+  }
+
+  TrafficReport run() {
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < plan_.threads; ++i) {
+      threads.emplace_back([this, i] { ask_all(i); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    {
+      const MutexLock lock(mutex_);
+      sessions_.clear();
+    }
+    check_nothing_is_left();
+    EXPECT_TRUE(agent_->stop(std::chrono::seconds(60)));
+    agent_.reset();
+    EXPECT_EQ(tally_.open_sessions(), 0);
+    EXPECT_EQ(tally_.open_resources(), 0);
+    const MutexLock lock(mutex_);
+    report_.plugin_cancels = tally_.cancels();
+    return report_;
+  }
+
+ private:
+  void ask_all(unsigned thread) {
+    Random random(plan_.seed * 1000 + thread);
+    const unsigned calls =
+        plan_.calls / plan_.threads + (thread < plan_.calls % plan_.threads ? 1 : 0);
+    for (unsigned asked = 0; asked < calls;) {
+      if (plan_.cuts && random.one_in(30) && cut_some_connection(random)) {
+        const MutexLock lock(mutex_);
+        ++report_.cuts;
+      }
+      const std::size_t which = random.below(plan_.sessions);
+      const std::shared_ptr<core::Session> session = session_of(which);
+      // A session that is closed here ends with the last call that runs in it.
+      if (session == nullptr || random.one_in(20)) replace(which, session);
+      if (session == nullptr) continue;
+      ++asked;
+      Question question = next_question(random, (std::uint64_t{thread} + 1) << 32 | asked);
+      if (ask(*session, question, random) == VAC_EREMOTEIO) replace(which, session);
+    }
+  }
+
+  std::shared_ptr<core::Session> session_of(std::size_t which) {
+    const MutexLock lock(mutex_);
+    return sessions_[which];
+  }
+
+  /// Opens another session instead, if nobody else has.
+  void replace(std::size_t which, const std::shared_ptr<core::Session>& old) {
+    core::SessionOptions options;
+    options.address = plan_.address;
+    auto opened = clients_.open_session(std::move(options));
+    std::shared_ptr<core::Session> session;
+    if (opened) {
+      session = *std::move(opened);
+    } else {
+      EXPECT_TRUE(plan_.cuts || opened.error().code() == Errc::timed_out)
+          << opened.error().message();
+    }
+    const MutexLock lock(mutex_);
+    if (sessions_[which] == old) std::swap(sessions_[which], session);
+  }
+
+  static Question next_question(Random& random, std::uint64_t tag) {
+    const auto kind = random.below(10);
+    std::vector<std::byte> data(kind < 4 ? size_of_next(random) : 8);
+    std::memcpy(data.data(), &tag, sizeof tag);
+    if (kind == 9) {
+      Question question(op("model_describe"));
+      question.content.resize(random.below(std::size_t{3} << 20) + 1);
+      random.fill(
+          std::span(question.content).first(std::min<std::size_t>(100, question.content.size())));
+      question.has_resource = true;
+      question.call.resource(0).out_array(VAC_CHAR, VAC_ANY_BYTES);
+      const std::string digest = sha256_hex(question.content);
+      question.answer_arg = 1;
+      question.answer.resize(digest.size());
+      std::memcpy(question.answer.data(), digest.data(), digest.size());
+      return question;
+    }
+    if (kind < 4) {
+      Question question(op("fpga_arraycopy"));
+      question.call.array(VAC_I32, data).out_array(VAC_I32, VAC_ANY_BYTES);
+      question.answer_arg = 1;
+      question.answer = std::move(data);
+      question.tag = tag;
+      return question;
+    }
+    if (kind < 7) {
+      Question question(op("noop"));
+      question.call.array(VAC_BYTE, data);
+      question.tag = tag;
+      return question;
+    }
+    Question question(op("minmax"));
+    question.call.array(VAC_F64, data).scalar(VAC_I32, 0).scalar(VAC_I32, 9);
+    question.call.out_array(VAC_F64, VAC_ANY_BYTES).out_scalar(VAC_F64).out_scalar(VAC_F64);
+    question.answer_arg = 3;
+    question.answer = std::move(data);
+    question.tag = tag;
+    return question;
+  }
+
+  int ask(core::Session& session, Question& question, Random& random) {
+    Outputs outputs;
+    core::CallContext context;
+    context.sink = &outputs;
+    std::unique_ptr<core::Resource> resource;
+    core::Resource* resources[1] = {nullptr};
+    if (question.has_resource) {
+      resource =
+          session.add_resource(core::ResourceData::from_bytes(question.content, "{}").value());
+      resources[0] = resource.get();
+      context.resources = resources;
+    }
+    vac_call& call = question.call.call();
+    call.flags = VAC_CALL_MAY_BLOCK | (random.one_in(4) ? VAC_CALL_INTERRUPTIBLE : 0);
+    if (random.one_in(3)) {
+      const std::int64_t patience = random.one_in(2) ? 300'000 : 5'000'000;
+      call.deadline_ns = now_ns() + static_cast<std::int64_t>(random.below(patience));
+    }
+    const int code = session.dispatch(call, context);
+    check(question, call, outputs, code, context.message);
+    return code;
+  }
+
+  void check(const Question& question, const vac_call& call, Outputs& outputs, int code,
+             const std::string& message) {
+    if (question.tag != 0) {
+      const Tally::Count count = tally_.count(question.tag);
+      EXPECT_LE(count.started, 1U) << "seed " << plan_.seed;
+      if (code == VAC_OK) EXPECT_EQ(count.ended, 1U) << "seed " << plan_.seed;
+    }
+    if (code == VAC_OK && question.answer_arg != 0) {
+      const auto answer = outputs.of(question.answer_arg);
+      EXPECT_TRUE(answer.size() == question.answer.size() &&
+                  std::memcmp(answer.data(), question.answer.data(), answer.size()) == 0)
+          << "seed " << plan_.seed;
+    }
+    const MutexLock lock(mutex_);
+    ++report_.calls;
+    switch (code) {
+      case VAC_OK:
+        ++report_.succeeded;
+        return;
+      case VAC_ETIMEDOUT:
+      case VAC_ECANCELED:
+        EXPECT_NE(call.deadline_ns, 0) << message << ", seed " << plan_.seed;
+        ++report_.timed_out;
+        return;
+      case VAC_EINTR:
+        EXPECT_NE(call.flags & VAC_CALL_INTERRUPTIBLE, 0U) << message << ", seed " << plan_.seed;
+        ++report_.interrupted;
+        return;
+      default:
+        EXPECT_EQ(code, VAC_EREMOTEIO) << message << ", seed " << plan_.seed;
+        EXPECT_TRUE(plan_.cuts) << message << ", seed " << plan_.seed;
+        ++report_.lost;
+    }
+  }
+
+  /// A call that takes nearly all memory of the tenant is served, so nobody else has any.
+  void check_nothing_is_left() {
+    constexpr int kPatience = 1000;
+    for (int i = 0; i < kPatience && (tally_.open_calls() != 0 || tally_.open_sessions() != 0);
+         ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    EXPECT_EQ(tally_.open_calls(), 0U) << "seed " << plan_.seed;
+    EXPECT_EQ(tally_.open_sessions(), 0) << "seed " << plan_.seed;
+    core::SessionOptions options;
+    options.address = plan_.address;
+    auto session = clients_.open_session(std::move(options));
+    ASSERT_TRUE(session) << session.error().message() << ", seed " << plan_.seed;
+    std::vector<std::byte> data(kMemory - (std::size_t{1} << 20));
+    BuiltCall big(op("noop"));
+    big.array(VAC_BYTE, data);
+    core::CallContext context;
+    EXPECT_EQ((*session)->dispatch(big.call(), context), VAC_OK)
+        << context.message << ", seed " << plan_.seed;
+  }
+
+  const TrafficPlan plan_;
+  test::TempDirectory folder_;
+  Tally tally_;
+  std::unique_ptr<agent::Agent> agent_;
+  core::Runtime clients_{core::RuntimeOptions{{}, true, {}, {}, {}}};
+  Mutex mutex_;
+  std::vector<std::shared_ptr<core::Session>> sessions_ VAC_GUARDED_BY(mutex_);  // and who uses it
+  TrafficReport report_ VAC_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+TrafficReport& TrafficReport::operator+=(const TrafficReport& other) {
+  calls += other.calls;
+  succeeded += other.succeeded;
+  timed_out += other.timed_out;
+  interrupted += other.interrupted;
+  lost += other.lost;
+  cuts += other.cuts;
+  plugin_cancels += other.plugin_cancels;
+  return *this;
+}
+
+std::ostream& operator<<(std::ostream& out, const TrafficReport& report) {
+  return out << "calls=" << report.calls << " succeeded=" << report.succeeded
+             << " timed_out=" << report.timed_out << " interrupted=" << report.interrupted
+             << " lost=" << report.lost << " cuts=" << report.cuts
+             << " plugin_cancels=" << report.plugin_cancels;
+}
+
+TrafficReport run_traffic(const TrafficPlan& plan) { return Traffic(plan).run(); }
+
+}  // namespace vac::simulation
