@@ -11,8 +11,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <new>
-#include <span>
 #include <system_error>
 #include <vector>
 
@@ -26,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kIncoming = "incoming-";
+constexpr std::string_view kIncoming = "incoming-", kIncomingSuffix = "XXXXXX";
 constexpr std::size_t kFolderDigits = 16;
 constexpr unsigned kMostOtherAgents = 64;
 constexpr std::size_t kLeastArriving = 8, kMostArriving = 256;
@@ -57,6 +55,31 @@ std::string other_lock(const std::string& directory, unsigned number) {
   return concat(directory, "/lock-", number);
 }
 
+/// A complete file that lies in the cache when the agent starts.
+struct Found {
+  std::pair<std::int64_t, std::int64_t> used;  // its time of access: seconds, nanoseconds
+  std::string key;
+  std::uint64_t size = 0;
+  auto operator<=>(const Found&) const = default;
+};
+
+bool is_incoming(const std::string& name) {
+  return name.starts_with(kIncoming) && name.size() == kIncoming.size() + kIncomingSuffix.size();
+}
+
+void scan_file(const std::string& folder, const fs::path& path, std::vector<Found>& found) {
+  const std::string name = path.filename().string();
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (is_incoming(name)) {
+    ::unlink(path.c_str());
+  } else if (is_digest(name)) {
+    found.push_back({{status.st_atim.tv_sec, status.st_atim.tv_nsec},
+                     concat(folder, "/", name),
+                     static_cast<std::uint64_t>(status.st_size)});
+  }
+}
+
 /// Of agents that were killed.
 void remove_stale_folders(const std::string& directory) {
   for (unsigned number = 1; number <= kMostOtherAgents; ++number) {
@@ -70,136 +93,6 @@ void remove_stale_folders(const std::string& directory) {
 }
 
 }  // namespace
-
-StoredFile::~StoredFile() {
-  if (store_ != nullptr) store_->release(key_);
-}
-
-void ByteRanges::add(std::uint64_t begin, std::uint64_t end) {
-  if (begin >= end) return;
-  auto next = ranges_.upper_bound(begin);
-  if (next != ranges_.begin()) {
-    const auto before = std::prev(next);
-    if (before->second >= begin) {
-      begin = before->first;
-      end = std::max(end, before->second);
-      bytes_ -= before->second - before->first;
-      next = ranges_.erase(before);
-    }
-  }
-  while (next != ranges_.end() && next->first <= end) {
-    end = std::max(end, next->second);
-    bytes_ -= next->second - next->first;
-    next = ranges_.erase(next);
-  }
-  ranges_.emplace(begin, end);
-  bytes_ += end - begin;
-}
-
-bool ByteRanges::takes(std::uint64_t begin, std::uint64_t end) const noexcept {
-  if (ranges_.size() < kMost) return true;
-  const auto next = ranges_.upper_bound(begin);
-  return (next != ranges_.end() && next->first <= end) ||
-         (next != ranges_.begin() && std::prev(next)->second >= begin);
-}
-
-bool ByteRanges::contains(std::uint64_t begin, std::uint64_t end) const noexcept {
-  if (begin == end) return true;
-  const auto next = ranges_.upper_bound(begin);
-  return next != ranges_.begin() && std::prev(next)->second >= end;
-}
-
-IncomingFile::~IncomingFile() {
-  const MutexLock lock(mutex_);  // nobody else has it; for the analysis
-  if (!result_) store_.discard(*this, received_.bytes());
-}
-
-Status IncomingFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
-  const std::uint64_t end = offset + bytes.size();
-  {
-    const MutexLock lock(mutex_);
-    if (state_ == State::failed) return result_->error();
-    if (state_ != State::receiving) return {};
-    // What is there already may be all that another upload has, and stays.
-    if (!bytes.empty() && received_.contains(offset, end)) return {};
-    ++writers_;
-  }
-  Status written = put(offset, bytes);
-  std::uint64_t unused = 0;
-  bool last = false;
-  {
-    const MutexLock lock(mutex_);
-    --writers_;
-    if (written) {
-      const std::uint64_t before = received_.bytes();
-      if (state_ == State::receiving) received_.add(offset, end);
-      unused = bytes.size() - (received_.bytes() - before);
-      if (received_.covers(size_)) state_ = State::full;
-    }
-    last = state_ == State::full && writers_ == 0;
-  }
-  store_.uncharge(unused);
-  if (last) verify();
-  return written;
-}
-
-/// Charges the bytes; they are charged no more where this fails.
-Status IncomingFile::put(std::uint64_t offset, std::span<const std::byte> bytes) const {
-  try {
-    VAC_CHECK(store_.charge(bytes.size()));
-    std::span<const std::byte> rest = bytes;
-    while (!rest.empty()) {
-      const ssize_t count =
-          ::pwrite(fd_.get(), rest.data(), rest.size(), static_cast<off_t>(offset));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) {
-        const int why = count < 0 ? errno : ENOSPC;
-        store_.uncharge(bytes.size());
-        return errno_error(why, "cannot store an uploaded file",
-                           "make room where the agent keeps its cache");
-      }
-      rest = rest.subspan(static_cast<std::size_t>(count));
-      offset += static_cast<std::uint64_t>(count);
-    }
-    return {};
-  } catch (const std::bad_alloc&) {  // the file must learn that this writer is done
-    return Error{Errc::no_memory};
-  }
-}
-
-/// Hashing takes a while: without the lock. Nobody writes any more.
-void IncomingFile::verify() {
-  auto result = [&]() -> Result<StoredFile> {
-    try {
-      return store_.finish(*this);
-    } catch (const std::bad_alloc&) {
-      return Error{Errc::no_memory};
-    }
-  }();
-  if (!result) store_.discard(*this, size_);
-  const MutexLock lock(mutex_);
-  state_ = result ? State::stored : State::failed;
-  result_.emplace(std::move(result));
-  verified_.notify_all();
-}
-
-Result<StoredFile> IncomingFile::stored() {
-  const MutexLock lock(mutex_);
-  while (!result_) verified_.wait(mutex_);
-  if (!*result_) return result_->error();
-  return store_.share(**result_);
-}
-
-bool IncomingFile::failed() const {
-  const MutexLock lock(mutex_);
-  return state_ == State::failed;
-}
-
-Reception::~Reception() {
-  if (store_ == nullptr) return;
-  file_.reset();
-  store_->end_reception();
-}
 
 Result<std::unique_ptr<ResourceStore>> ResourceStore::open(std::string directory,
                                                            std::uint64_t limit,
@@ -265,13 +158,9 @@ std::string ResourceStore::folder_of(std::string_view tenant) {
   return sha256_hex(std::as_bytes(std::span(tenant))).substr(0, kFolderDigits);
 }
 
-/// Enters what lies there by its age; verification waits until a file is asked for.
+/// Enters what lies there by its age; verification waits until a file is asked for. What has
+/// another name than this class gives is not its own, and stays.
 Status ResourceStore::scan() {
-  struct Found {
-    fs::file_time_type time;
-    std::string key;
-    std::uint64_t size;
-  };
   std::vector<Found> found;
   std::error_code failure;
   for (fs::directory_iterator folder(directory_, failure), end; !failure && folder != end;
@@ -279,22 +168,13 @@ Status ResourceStore::scan() {
     std::error_code inner;
     for (fs::directory_iterator file(folder->path(), inner); !inner && file != end;
          file.increment(inner)) {
-      const std::string name = file->path().filename().string();
-      std::error_code gone;
-      if (name.starts_with(kIncoming)) {
-        fs::remove(file->path(), gone);
-      } else if (is_digest(name)) {
-        found.push_back({file->last_write_time(gone),
-                         concat(folder->path().filename().string(), "/", name),
-                         file->file_size(gone)});
-        if (gone) found.pop_back();
-      }
+      scan_file(folder->path().filename().string(), file->path(), found);
     }
   }
   if (failure) {
     return errno_error(failure.value(), concat("cannot read the directory '", directory_, "'"));
   }
-  std::ranges::sort(found, {}, &Found::time);
+  std::ranges::sort(found);
   const MutexLock lock(mutex_);
   for (const Found& file : found) add(file.key, file.size);
   if (Status room = make_room(0); !room) log_warning(room.error().text());
@@ -319,15 +199,28 @@ void ResourceStore::remove(std::map<std::string, Entry>::iterator entry) {
   entries_.erase(entry);
 }
 
-Status ResourceStore::make_room(std::uint64_t bytes) {
-  for (auto key = by_age_.begin();
-       key != by_age_.end() && (bytes > limit_ || bytes_ > limit_ - bytes);) {
-    const auto entry = entries_.find(*key);
-    ++key;
-    if (entry->second.users == 0) remove(entry);
+/// Removes the file that was not used for longest. False: all that are there are in use.
+bool ResourceStore::evict_oldest() {
+  for (const std::string& key : by_age_) {
+    const auto entry = entries_.find(key);
+    if (entry->second.users != 0) continue;
+    remove(entry);
+    return true;
   }
-  if (bytes > limit_ || bytes_ > limit_ - bytes) return no_room(limit_, bytes);
+  return false;
+}
+
+Status ResourceStore::make_room(std::uint64_t bytes) {
+  while (bytes > limit_ || bytes_ > limit_ - bytes) {
+    if (!evict_oldest()) return no_room(limit_, bytes);
+  }
   return {};
+}
+
+/// On a full disk, whatever the limit says.
+bool ResourceStore::make_way() {
+  const MutexLock lock(mutex_);
+  return evict_oldest();
 }
 
 std::optional<StoredFile> ResourceStore::find(const std::string& folder, const std::string& digest,
@@ -343,12 +236,21 @@ std::optional<StoredFile> ResourceStore::find(const std::string& folder, const s
     by_age_.splice(by_age_.end(), by_age_, entry->second.age);
   }
   StoredFile file(*this, key, path_of(key));
-  const auto known = digests_.digest(file.path(), digest);
+  const auto opened = open_regular(file.path(), digest);
+  if (!opened && opened.error().code() == Errc::not_found) {
+    log_warning("the cached file '", digest, "' is gone and will be uploaded again");
+    lose(file, version);
+    return std::nullopt;
+  }
+  const auto known = opened ? digests_.digest(opened->get(), digest) : opened.error();
   if (!known) {  // says nothing about the bytes: too many files are open, the disk fails
     log_warning("the cached file will be uploaded again: ", known.error().text());
     return std::nullopt;
   }
-  if (known->digest == digest) return file;
+  if (known->digest == digest) {
+    digests_.note_use(opened->get());
+    return file;
+  }
   log_warning("the cached file '", digest, "' is damaged and will be uploaded again");
   const MutexLock lock(mutex_);
   // Others may be reading it: it keeps its entry until the new upload replaces it.
@@ -357,6 +259,18 @@ std::optional<StoredFile> ResourceStore::find(const std::string& folder, const s
     ::unlink(file.path().c_str());
   }
   return std::nullopt;
+}
+
+/// Somebody has removed the file. Its entry goes, unless others use it or an upload has brought it
+/// back.
+void ResourceStore::lose(StoredFile& file, std::uint64_t version) {
+  const MutexLock lock(mutex_);
+  const auto entry = entries_.find(file.key_);
+  if (entry == entries_.end() || entry->second.version != version || entry->second.users != 1) {
+    return;
+  }
+  remove(entry);
+  file.store_ = nullptr;
 }
 
 /// Whether a file of that size could have room if all went that may go.
@@ -369,6 +283,32 @@ Status ResourceStore::check_room(std::uint64_t size) const {
   return {};
 }
 
+/// Half as many as there are places left: whoever comes next finds some, and who is alone has half
+/// of all.
+Status ResourceStore::check_share(const std::string& folder) const {
+  if (arriving_ >= most_arriving_) {
+    return Error{Errc::busy, concat("the agent receives ", arriving_,
+                                    " files at the moment, the most it can: try again when "
+                                    "other uploads are complete")};
+  }
+  const auto own = arriving_in_.find(folder);
+  if (own == arriving_in_.end() || own->second < most_arriving_ - arriving_) return {};
+  return Error{Errc::busy, concat("the agent receives ", own->second,
+                                  " files of this tenant at the moment and keeps the other places "
+                                  "for others: try again when some of its uploads are complete")};
+}
+
+Result<Fd> ResourceStore::make_file(const std::string& directory, std::string& path) {
+  for (;;) {
+    ::mkdir(directory.c_str(), S_IRWXU);  // it exists, or mkostemp says why not
+    path = concat(directory, "/", kIncoming, kIncomingSuffix);
+    Fd fd(::mkostemp(path.data(), O_CLOEXEC));
+    if (fd) return fd;
+    const int why = errno;
+    if (!is_disk_full(why) || !evict_oldest()) return cannot_store(why);
+  }
+}
+
 Result<std::shared_ptr<IncomingFile>> ResourceStore::find_or_make(const std::string& folder,
                                                                   const std::string& digest,
                                                                   std::uint64_t size) {
@@ -376,13 +316,15 @@ Result<std::shared_ptr<IncomingFile>> ResourceStore::find_or_make(const std::str
   Incoming& place = incoming_[{key, size}];
   if (auto file = place.shared.lock()) return file;
   Status room = check_room(size);
-  const std::string directory = concat(directory_, "/", folder);
-  std::string path = concat(directory, "/", kIncoming, "XXXXXX");
+  std::string path;
   Fd fd;
   if (room) {
-    ::mkdir(directory.c_str(), S_IRWXU);  // it exists, or mkostemp says why not
-    fd.reset(::mkostemp(path.data(), O_CLOEXEC));
-    if (!fd) room = errno_error(errno, "cannot store an uploaded file");
+    auto made = make_file(concat(directory_, "/", folder), path);
+    if (made) {
+      fd = *std::move(made);
+    } else {
+      room = std::move(made).error();
+    }
   }
   if (!room) {
     incoming_.erase({key, size});
@@ -399,31 +341,27 @@ Result<Reception> ResourceStore::receive(const std::string& folder, const std::s
   std::shared_ptr<IncomingFile> file;
   {
     const MutexLock lock(mutex_);
-    if (arriving_ >= most_arriving_) {
-      return Error{Errc::busy, concat("the agent receives ", arriving_,
-                                      " files at the moment, the most it can: try again when "
-                                      "other uploads are complete")};
-    }
+    VAC_CHECK(check_share(folder));
     VAC_TRY(file, find_or_make(folder, digest, size));
+    ++arriving_in_[folder];
     ++arriving_;
   }
-  return Reception(*this, std::move(file));
+  return Reception(*this, folder, std::move(file));
 }
 
 Result<StoredFile> ResourceStore::finish(const IncomingFile& file) {
   const std::string wanted = digest_of(file.key_);
-  VAC_TRY(const std::string digest, sha256_fd(file.fd_.get(), wanted));
-  if (digest != wanted) {
+  VAC_TRY(const FileDigests::Known known, digests_.digest(file.fd_.get(), wanted));
+  if (known.digest != wanted) {
     return Error{Errc::bad_message,
-                 concat("the bytes of the uploaded file have the digest ", digest, ", not ", wanted,
-                        ": it was changed or damaged on the way; try again")};
+                 concat("the bytes of the uploaded file have the digest ", known.digest, ", not ",
+                        wanted, ": it was changed or damaged on the way; try again")};
   }
   std::string path = path_of(file.key_);
   std::string key = file.key_;
   const MutexLock lock(mutex_);
-  if (::rename(file.path_.c_str(), path.c_str()) != 0) {
-    return errno_error(errno, "cannot store an uploaded file");
-  }
+  if (::rename(file.path_.c_str(), path.c_str()) != 0) return cannot_store(errno);
+  digests_.note_use(file.fd_.get());
   forget(file);
   bytes_ -= file.size_;  // its room is counted here:
   auto entry = entries_.find(file.key_);
@@ -487,9 +425,11 @@ void ResourceStore::uncharge(std::uint64_t bytes) noexcept {
   bytes_ -= bytes;
 }
 
-void ResourceStore::end_reception() noexcept {
+void ResourceStore::end_reception(const std::string& folder) noexcept {
   const MutexLock lock(mutex_);
   --arriving_;
+  const auto own = arriving_in_.find(folder);
+  if (--own->second == 0) arriving_in_.erase(own);
 }
 
 }  // namespace vac::agent

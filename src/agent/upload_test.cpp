@@ -221,7 +221,7 @@ TEST_F(Uploads, AreRefusedWhenAllThatIsThereIsInUse) {
 TEST_F(Uploads, OutlastTheAgentAndAreVerifiedAgain) {
   ASSERT_TRUE(upload("weights"));
   ASSERT_TRUE(upload("numbers"));
-  std::ofstream(folder_.path() / "t1" / "incoming-left") << "half";
+  std::ofstream(folder_.path() / "t1" / "incoming-a1b2c3") << "half";
   std::ofstream(folder_.path() / "t1" / hash("numbers")) << "numberz";
   open_store();
   EXPECT_THAT(begin(line("weights", "a")).value()->missing(), IsEmpty());
@@ -246,7 +246,7 @@ TEST_F(Uploads, StayWhenTheyCannotBeReadForNow) {
 TEST_F(Uploads, HaveASharedNumberOfFilesOnTheirWay) {
   open_store(1 << 20, 2);
   auto first = begin(line("weights", "a")).value();
-  auto second = begin(line("numbers", "b")).value();
+  auto second = begin(line("numbers", "b"), "t3").value();
   auto third = begin(line("letters", "c"), "t2").value();
   ASSERT_TRUE(write(*first, 0, 0, "wei"));
   ASSERT_TRUE(write(*second, 0, 0, "num"));
