@@ -114,8 +114,8 @@ struct Agent::Parts {
   ConnectionTable connections;
   Housekeeping housekeeping;
   RefusalLog refusals;
-  Services services{config,  *runtime, slabs,  tasks,    *poller,      crew,    connections,
-                    tenants, *store,   models, scrubber, housekeeping, refusals};
+  Services services{config,  *runtime, slabs,  tasks,  *poller,  crew,         connections,
+                    tenants, *digests, *store, models, scrubber, housekeeping, refusals};
   Watch watch{services};
   Crew crew;
   bool stopped = false;

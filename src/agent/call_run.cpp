@@ -62,6 +62,9 @@ int run(Connection& connection, CallTask& task) {
 Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
                  std::span<std::byte> frame) {
   VAC_CHECK(wire::decode_call(*task.op, frame, task.call));
+  if (task.op->control()) {
+    VAC_CHECK(bind_control(connection, task));
+  }
   VAC_CHECK(find_resources(connection, task));
   if (header.detail != 0) {
     task.call.deadline_ns = task.received_ns + std::int64_t{header.detail} * 1000;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/control.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -10,13 +13,18 @@
 #include <utility>
 
 #include "agent/connection.hpp"
+#include "agent/file_digests.hpp"
 #include "agent/info.hpp"
 #include "agent/model_repository.hpp"
 #include "agent/upload.hpp"
+#include "base/errno_error.hpp"
 #include "base/text.hpp"
 
 namespace vac::agent {
 namespace {
+
+/// More than what a reply with one output has before its data and behind it.
+constexpr std::uint64_t kReplyHead = 256;
 
 /// The arguments of a call that bind_call has accepted. Control operations have no lists, so that
 /// an argument's index is its record's.
@@ -36,17 +44,28 @@ class Arguments {
     return {reinterpret_cast<const char*>(data.data()), data.size()};
   }
 
+  /// What the client has room for, of an array that the agent is to fill.
+  std::uint64_t capacity(std::uint32_t index) const { return record(index).bytes; }
+  /// Memory for such an array.
+  Result<std::span<std::byte>> room(std::uint32_t index, std::size_t bytes) {
+    void* const place =
+        task_.outputs.output(task_.call, index, 0, bytes, record(index).type, 0, nullptr);
+    if (place == nullptr) return Error{Errc::no_memory};
+    return std::span(static_cast<std::byte*>(place), bytes);
+  }
+
   void put(std::uint32_t index, std::uint64_t value) { record(index).value = value; }
   Status put(std::uint32_t index, std::span<const std::byte> data) {
-    void* const place =
-        task_.outputs.output(task_.call, index, 0, data.size(), record(index).type, 0, nullptr);
-    if (place == nullptr) return Error{Errc::no_memory};
-    if (!data.empty()) std::memcpy(place, data.data(), data.size());
+    VAC_TRY(const std::span<std::byte> place, room(index, data.size()));
+    if (!data.empty()) std::memcpy(place.data(), data.data(), data.size());
     return {};
   }
   Status put(std::uint32_t index, std::string_view text) {
     return put(index, std::as_bytes(std::span(text)));
   }
+
+  /// What the call had of a resource ends here.
+  void let_go() { task_.held.clear(); }
 
  private:
   vac_arg& record(std::uint32_t index) const { return task_.call.args[index]; }
@@ -95,8 +114,52 @@ Status resource_data(Connection& connection, Arguments& arguments) {
                                arguments.bytes(3));
 }
 
-Status resource_drop(Connection& connection, Arguments& arguments) {
-  return connection.resources().drop(arguments.scalar(0));
+/// bind_control() has taken it out of the connection's table.
+Status resource_drop(Connection& /*connection*/, Arguments& arguments) {
+  arguments.let_go();
+  return {};
+}
+
+/// The bytes are those that the resource was opened with, before and after they were read.
+Status check_unchanged(FileDigests& digests, const Fd& opened, const core::ResourceFile& file) {
+  const auto known = digests.digest(opened.get(), file.name);
+  if (known && known->digest == file.digest && known->size == file.size) return {};
+  if (!known && known.error().code() != Errc::again) return known.error();
+  return Error{Errc::bad_message, concat("file '", file.name,
+                                         "' has changed since the resource was opened: open it "
+                                         "again")};
+}
+
+Status read_at(const Fd& opened, const core::ResourceFile& file, std::uint64_t offset,
+               std::span<std::byte> to) {
+  while (!to.empty()) {
+    const ssize_t count = ::pread(opened.get(), to.data(), to.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno_error(errno, concat("cannot read '", file.name, "'"));
+    if (count == 0) return {};  // it has become shorter, which is found out next
+    to = to.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
+/// The file is opened for each part: a client that reads slowly holds no descriptor.
+Status resource_read(Connection& connection, Arguments& arguments) {
+  VAC_TRY(const std::shared_ptr<HeldResource> held,
+          connection.resources().get(arguments.scalar(0)));
+  VAC_TRY(const core::ResourceFile* file,
+          held->file(static_cast<std::uint32_t>(arguments.scalar(1))));
+  const std::uint64_t offset = std::min(arguments.scalar(2), file->size);
+  const std::uint64_t bytes =
+      std::min({file->size - offset, arguments.capacity(3), std::uint64_t{Upload::kMostBytes},
+                connection.largest_frame() - kReplyHead});
+  VAC_TRY(const std::span<std::byte> to, arguments.room(3, static_cast<std::size_t>(bytes)));
+  if (to.empty()) return {};
+  VAC_TRY(const Fd opened, open_regular(file->path, file->name));
+  FileDigests& digests = connection.services().digests;
+  VAC_CHECK(check_unchanged(digests, opened, *file));
+  VAC_CHECK(read_at(opened, *file, offset, to));
+  return check_unchanged(digests, opened, *file);
 }
 
 Status info(Connection& connection, Arguments& arguments) {
@@ -109,12 +172,13 @@ struct Control {
   bool quick;
 };
 
-constexpr std::array<Control, 6> kControls{{
+constexpr std::array<Control, 7> kControls{{
     {"ping", ping, true},
     {"resource_add", resource_add, false},
     {"resource_open", resource_open, false},
     {"resource_data", resource_data, false},
-    {"resource_drop", resource_drop, true},
+    {"resource_drop", resource_drop, false},
+    {"resource_read", resource_read, false},
     {"info", info, false},
 }};
 
@@ -133,6 +197,15 @@ int fail(CallTask& task, const Error& error) {
 bool control_is_quick(const Op& op) noexcept {
   const Control* const control = find_control(op);
   return control != nullptr && control->quick;
+}
+
+Status bind_control(Connection& connection, CallTask& task) {
+  const Control* const control = find_control(*task.op);
+  if (control == nullptr || control->handler != resource_drop) return {};
+  VAC_TRY(std::shared_ptr<HeldResource> held,
+          connection.resources().drop(Arguments(task).scalar(0)));
+  task.held.push_back(std::move(held));
+  return {};
 }
 
 int run_control(Connection& connection, CallTask& task) noexcept {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/held_resource.hpp"
 
+#include <optional>
+#include <span>
+
 #include "base/text.hpp"
 
 namespace vac::agent {
@@ -26,6 +29,14 @@ Result<core::Resource*> HeldResource::get() {
   return ready_.get();
 }
 
+Result<const core::ResourceFile*> HeldResource::file(std::uint32_t index) {
+  VAC_TRY(const core::Resource* resource, get());
+  const std::span<const core::ResourceFile> files = resource->data().files();
+  if (index < files.size()) return &files[index];
+  return Error{Errc::invalid, concat("the resource has no file ", index, ": it has ", files.size(),
+                                     files.size() == 1 ? " file" : " files", ", counted from 0")};
+}
+
 Result<std::uint64_t> HeldResources::add(std::shared_ptr<HeldResource> resource) {
   const MutexLock lock(mutex_);
   if (resources_.size() == kMost) {
@@ -43,14 +54,11 @@ Result<std::shared_ptr<HeldResource>> HeldResources::get(std::uint64_t id) {
   return *found;
 }
 
-Status HeldResources::drop(std::uint64_t id) {
-  std::optional<std::shared_ptr<HeldResource>> gone;  // destroyed without the lock
-  {
-    const MutexLock lock(mutex_);
-    gone = resources_.take(id);
-  }
+Result<std::shared_ptr<HeldResource>> HeldResources::drop(std::uint64_t id) {
+  const MutexLock lock(mutex_);
+  std::optional<std::shared_ptr<HeldResource>> gone = resources_.take(id);
   if (!gone) return unknown(id);
-  return {};
+  return *std::move(gone);
 }
 
 }  // namespace vac::agent

@@ -27,6 +27,8 @@ class HeldResource {
 
   /// For a call. Errors say what is missing.
   Result<core::Resource*> get() VAC_EXCLUDES(mutex_);
+  /// One of its files, by its place in the manifest; lives as long as this object.
+  Result<const core::ResourceFile*> file(std::uint32_t index) VAC_EXCLUDES(mutex_);
   /// Null where nothing was to be uploaded.
   Upload* upload() noexcept { return upload_.get(); }
 
@@ -45,8 +47,8 @@ class HeldResources {
   Result<std::uint64_t> add(std::shared_ptr<HeldResource> resource) VAC_EXCLUDES(mutex_);
   /// VAC_EBADF where there is none.
   Result<std::shared_ptr<HeldResource>> get(std::uint64_t id) VAC_EXCLUDES(mutex_);
-  /// Calls that use it keep it until they are done.
-  Status drop(std::uint64_t id) VAC_EXCLUDES(mutex_);
+  /// Takes it out. Calls that use it keep it until they are done.
+  Result<std::shared_ptr<HeldResource>> drop(std::uint64_t id) VAC_EXCLUDES(mutex_);
 
  private:
   Mutex mutex_;

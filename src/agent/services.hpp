@@ -15,6 +15,7 @@ namespace vac::agent {
 
 class ConnectionTable;
 class Crew;
+class FileDigests;
 class Housekeeping;
 class ModelRepository;
 class PathScrubber;
@@ -34,6 +35,7 @@ struct Services {
   Crew& crew;
   ConnectionTable& connections;
   TenantTable& tenants;
+  FileDigests& digests;
   ResourceStore& store;
   const ModelRepository& models;
   const PathScrubber& scrubber;

@@ -186,7 +186,7 @@ constexpr Op kOps[] = {
      "Gives a resource of this connection up; its bytes may stay cached.",
      false, kResourceDrop},
     {6, "resource_read", "next",
-     "Reads a part of a file of a resource.",
+     "Reads a part of a file of a resource, also of one that was opened by name.",
      false, kResourceRead},
     {7, "region_open", "next",
      "Asks for a shared region.",
