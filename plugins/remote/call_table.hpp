@@ -5,6 +5,7 @@
 #include <vac/plugin.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -94,6 +95,10 @@ class CallTable {
   Place* try_take() noexcept;
   void release(Place& place) noexcept;
   bool any_free() const noexcept { return free_ != 0; }
+  /// Whether half of the places are free, and at least one.
+  bool half_free() const noexcept {
+    return any_free() && 2 * std::popcount(free_) >= std::popcount(all_);
+  }
 
   /// Gives the next request number, which is greater than all before.
   void number(Place& place) noexcept { place.request = ++serial_ << kIndexBits | place.index; }

@@ -7,13 +7,22 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <string_view>
 #include <utility>
 
 #include "base/errno_error.hpp"
 #include "base/text.hpp"
+#include "control_call.hpp"
 
 namespace vac::remote {
+namespace {
+
+/// An agent lets a connection have fewer resources open than this.
+constexpr std::size_t kMostDrops = 65'536;
+constexpr std::int64_t kDropPatienceNs = 100'000'000;
+
+}  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::create(std::unique_ptr<transport::Channel> channel,
                                                        std::string address,
@@ -155,12 +164,45 @@ Status Connection::finish(Place& place) {
   }
   if (departure.next_leader != nullptr) departure.next_leader->signal.raise();
   if (departure.cancel) send_cancels();
+  if (departure.drops) send_drops();
   return std::move(departure.result);
 }
 
-void Connection::post(vac_call& call) {
+void Connection::drop_resource(std::uint64_t id) noexcept {
+  try {
+    {
+      const MutexLock lock(mutex_);
+      if (end_ || drops_.size() == kMostDrops) return;
+      drops_.push_back(id);
+    }
+    send_drops();
+  } catch (const std::bad_alloc&) {  // the agent keeps it until the connection ends
+  }
+}
+
+/// As many as half of the places take: calls that somebody waits for come first. One thread at a
+/// time: a call that has been posted and is answered at once comes back to here.
+void Connection::send_drops() {
+  for (bool sent = true; sent;) {
+    std::uint64_t id = 0;
+    {
+      const MutexLock lock(mutex_);
+      if (sending_drops_ || end_ || drops_.empty() || !table_.half_free()) return;
+      sending_drops_ = true;
+      id = drops_.back();
+    }
+    ControlCall drop(Control::resource_drop, now_ns() + kDropPatienceNs);
+    drop.in_u64(id);
+    sent = post(drop.call());
+    const MutexLock lock(mutex_);
+    sending_drops_ = false;
+    if (sent && !end_) std::erase(drops_, id);
+  }
+}
+
+bool Connection::post(vac_call& call) {
   auto started = start(call, nullptr, Room::only_if_free);
-  if (!started || *started == nullptr) return;
+  if (!started || *started == nullptr) return false;
   Place& place = **started;
   bool answered = false;
   {
@@ -172,6 +214,7 @@ void Connection::post(vac_call& call) {
     }
   }
   if (answered) (void)finish(place);
+  return true;
 }
 
 /// Ends the owner's part if it can end: the call is done, or the owner wants to leave and may.
@@ -179,6 +222,7 @@ bool Connection::try_leave(Place& place, Departure& departure) {
   table_.set_waiting(place, false);
   if (place.done) {
     departure.result = take_result(place);
+    departure.drops = !drops_.empty();
     if (place.leads) departure.next_leader = pass_lead(&place);
     free_place(place);
     return true;
@@ -289,6 +333,7 @@ void Connection::end(End why) {
     if (end_) return;
     end_ = std::move(why);
     cancels_.clear();
+    drops_.clear();
     for (Place& place : table_.places()) {
       if (!table_.taken(place)) continue;
       table_.set_waiting(place, false);

@@ -60,12 +60,17 @@ class Connection {
   Result<Place*> start(vac_call& call, const vac_host* host, Room room);
   /// The second half, once for every started call, by the thread that started it.
   Status finish(Place& place);
-  /// Sends a call whose reply is of no interest, if there is room; else does nothing.
-  void post(vac_call& call);
+  /// Sends a call whose reply is of no interest. False: there is no room now, or it failed.
+  bool post(vac_call& call) VAC_EXCLUDES(mutex_);
+  /// Gives a resource id of the agent's back and does not wait for an answer. Where there is no
+  /// room now, a later call of any thread takes it along.
+  void drop_resource(std::uint64_t id) noexcept VAC_EXCLUDES(mutex_);
 
   /// The connection has ended and will not come back.
   bool ended() const noexcept VAC_EXCLUDES(mutex_);
   const std::string& address() const noexcept { return address_; }
+  /// What both sides have agreed on: head and payload together.
+  std::uint64_t largest_frame() const noexcept { return largest_frame_; }
 
  private:
   /// Why the connection has ended, for messages: "<what> during <op>: <remedy>".
@@ -78,6 +83,7 @@ class Connection {
     Status result;
     Place* next_leader = nullptr;
     bool cancel = false;
+    bool drops = false;  // ids are waiting to be given back
   };
   enum class Push : std::uint8_t {
     sent,
@@ -94,6 +100,7 @@ class Connection {
                             Room room) VAC_EXCLUDES(mutex_);
   bool try_leave(Place& place, Departure& departure) VAC_REQUIRES(mutex_);
   void wait_for_signal(Place& place);
+  void send_drops() VAC_EXCLUDES(mutex_);
   Status take_result(const Place& place) VAC_REQUIRES(mutex_);
   void free_place(Place& place) VAC_REQUIRES(mutex_);
   Place* pass_lead(Place* from) VAC_REQUIRES(mutex_);
@@ -153,6 +160,8 @@ class Connection {
   bool leader_woken_ VAC_GUARDED_BY(mutex_) = false;
   std::uint32_t place_waiters_ VAC_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint64_t> cancels_ VAC_GUARDED_BY(mutex_);  // to be sent in the next turn
+  std::vector<std::uint64_t> drops_ VAC_GUARDED_BY(mutex_);    // ids to be given back
+  bool sending_drops_ VAC_GUARDED_BY(mutex_) = false;
   const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);
   FutexWord places_changed_;  // counts what may interest who waits for a place

@@ -233,7 +233,7 @@ TEST(Connection, DropsTheReplyOfAPostedCall) {
   });
   {
     MinmaxCall posted;
-    link.connection->post(posted.call());
+    EXPECT_TRUE(link.connection->post(posted.call()));
   }
   EXPECT_THAT(NoopCall().run(*link.connection), Succeeds());
 }

@@ -92,8 +92,10 @@ class TestResource {
 class TestSession {
  public:
   /// The script begins when both have said hello; its end is the agent's.
-  explicit TestSession(std::function<void(test::ScriptedPeer&)> script, const char* options = "{}")
-      : agent_thread_([this, script = std::move(script)] { follow(script); }) {
+  explicit TestSession(std::function<void(test::ScriptedPeer&)> script, const char* options = "{}",
+                       wire::Hello hello = {})
+      : hello_(std::move(hello)),
+        agent_thread_([this, script = std::move(script)] { follow(script); }) {
     const vac_session_view view = {sizeof view, agent_.address().c_str(), "", options};
     code_ = table().session_open(plugin_.state(), &view, &session_);
   }
@@ -130,13 +132,14 @@ class TestSession {
   void follow(const std::function<void(test::ScriptedPeer&)>& script) {
     try {
       test::ScriptedPeer peer = agent_.accept();
-      peer.greet();
+      peer.greet(hello_);
       script(peer);
     } catch (const std::exception& failure) {
       ADD_FAILURE() << failure.what();
     }
   }
 
+  const wire::Hello hello_;
   test::FakeHost host_;
   test::OpenPlugin plugin_{host_, remote_table()};
   test::ScriptedAgent agent_;

@@ -26,7 +26,7 @@ RemoteResource::RemoteResource(std::shared_ptr<Connection> connection,
 
 RemoteResource::~RemoteResource() {
   const std::uint64_t id = id_.load(std::memory_order_acquire);
-  if (id != 0) drop_at_agent(*connection_, id);
+  if (id != 0) connection_->drop_resource(id);
 }
 
 Result<std::uint64_t> RemoteResource::id_for(vac_call& call) {

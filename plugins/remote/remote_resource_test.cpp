@@ -161,6 +161,37 @@ TEST(RemoteResource, KeepsFourPiecesInFlight) {
   session.detach(state);
 }
 
+TEST(RemoteResource, IsSentInPiecesThatFitIntoAFrame) {
+  constexpr std::size_t kFrame = std::size_t{1} << 17;
+  for (const std::size_t largest : {kFrame, kMiB, kMiB + 255, 2 * kMiB}) {
+    SCOPED_TRACE(largest);
+    TestResource model(VAC_RESOURCE_FILE);
+    model.add_file("net.pt", numbered(5 * kMiB / 2));
+    wire::Hello hello;
+    hello.largest_frame = largest;
+    TestSession session(
+        [&](ScriptedPeer& agent) {
+          ReceivedFrame add = expect_call(agent, kAdd);
+          answer_add(agent, add, {0});
+          std::string file;
+          while (file.size() < model.content(0).size()) {
+            ReceivedFrame piece = expect_call(agent, kData);
+            EXPECT_LE(wire::frame_bytes(piece.header), largest);
+            EXPECT_EQ(piece.scalar(2), file.size());
+            file += piece.text(3);
+            agent.reply(piece);
+          }
+          EXPECT_EQ(file, model.content(0));
+          expect_load(agent);
+        },
+        "{}", hello);
+    void* state = session.attach(model);
+    LoadCall call(state);
+    EXPECT_EQ(session.submit(call.fake), VAC_OK) << call.host.error;
+    session.detach(state);
+  }
+}
+
 TEST(RemoteResource, OpensAUriAtTheAgent) {
   TestResource model(VAC_RESOURCE_URI);
   model.set_uri("model://lite0");

@@ -22,7 +22,14 @@
 namespace vac::remote {
 namespace {
 
-constexpr std::int64_t kDropPatienceNs = 100'000'000;
+/// More than the head of a call that carries a piece.
+constexpr std::uint64_t kPieceHead = 256;
+constexpr std::uint64_t kPage = 4096;
+
+/// What one piece may have on that connection.
+std::uint64_t piece_bytes_of(const Connection& connection) {
+  return std::min(kPieceBytes, (connection.largest_frame() - kPieceHead) / kPage * kPage);
+}
 
 const void* data_of(const vac_resource_view& view, std::uint32_t file) {
   return view.data == nullptr ? nullptr : view.data[file];
@@ -33,7 +40,12 @@ class Upload {
  public:
   Upload(Connection& connection, const vac_resource_view& view, std::uint64_t id, vac_call& parent,
          const vac_host& host)
-      : connection_(connection), view_(view), id_(id), parent_(parent), host_(host) {}
+      : connection_(connection),
+        view_(view),
+        id_(id),
+        parent_(parent),
+        host_(host),
+        piece_bytes_(piece_bytes_of(connection)) {}
 
   Status run(std::span<const std::uint32_t> files) {
     for (const std::uint32_t file : files) total_ += view_.sizes[file];
@@ -66,8 +78,8 @@ class Upload {
       if (!source) return errno_error(errno, concat("cannot open '", view_.paths[file], "'"));
     }
     const std::uint64_t size = view_.sizes[file];
-    for (std::uint64_t offset = 0; offset < size; offset += kPieceBytes) {
-      VAC_CHECK(send_piece(file, offset, std::min(size - offset, kPieceBytes), source.get()));
+    for (std::uint64_t offset = 0; offset < size; offset += piece_bytes_) {
+      VAC_CHECK(send_piece(file, offset, std::min(size - offset, piece_bytes_), source.get()));
     }
     return {};
   }
@@ -117,7 +129,7 @@ class Upload {
   Status read_piece(Piece& piece, std::uint32_t file, std::uint64_t offset, std::uint64_t bytes,
                     int source) {
     if (!piece.memory) {
-      piece.memory = memory_.get(std::min(total_, kPieceBytes));
+      piece.memory = memory_.get(std::min(total_, piece_bytes_));
       if (!piece.memory) return Error{Errc::no_memory};
     }
     std::size_t have = 0;
@@ -142,6 +154,7 @@ class Upload {
   const std::uint64_t id_;
   vac_call& parent_;
   const vac_host& host_;
+  const std::uint64_t piece_bytes_;
   std::uint64_t done_ = 0, total_ = 0;
   SlabPool memory_{kPieceBytes};  // before the pieces, which give theirs back
   std::array<Piece, kPiecesInFlight> pieces_;
@@ -191,7 +204,7 @@ Result<std::uint64_t> add_files(Connection& connection, const vac_resource_view&
   Status sent = check_need(connection, view, need);
   if (sent) sent = Upload(connection, view, id, parent, host).run(need);
   if (sent) return id;
-  drop_at_agent(connection, id);
+  connection.drop_resource(id);
   return std::move(sent).error();
 }
 
@@ -217,13 +230,6 @@ Result<std::uint64_t> open_at_agent(Connection& connection, const vac_resource_v
                                           : add_files(connection, view, parent, host);
   if (!id) return std::move(id).error().with_context(concat("resource '", title_of(view), "'"));
   return id;
-}
-
-void drop_at_agent(Connection& connection, std::uint64_t id) {
-  if (connection.ended()) return;
-  ControlCall drop(Control::resource_drop, now_ns() + kDropPatienceNs);
-  drop.in_u64(id);
-  connection.post(drop.call());
 }
 
 }  // namespace vac::remote

@@ -12,7 +12,7 @@
 
 namespace vac::remote {
 
-/// Bytes of a file in one call, and such calls in flight.
+/// Most bytes of a file in one call, where frames may be that large, and such calls in flight.
 inline constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
 inline constexpr std::size_t kPiecesInFlight = 4;
 
@@ -28,8 +28,5 @@ std::string title_of(const vac_resource_view& view);
 /// call that needs it, see RemoteResource::id_for().
 Result<std::uint64_t> open_at_agent(Connection& connection, const vac_resource_view& view,
                                     vac_call& parent, const vac_host& host);
-
-/// Gives an id of the agent's back, if that can be done without waiting.
-void drop_at_agent(Connection& connection, std::uint64_t id);
 
 }  // namespace vac::remote
