@@ -6,9 +6,10 @@
 add_library(vac_headers INTERFACE)
 target_include_directories(vac_headers INTERFACE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 
-# vac_public_headers: include/ alone, for whoever uses libvac as a stranger would.
+# vac_public_headers: include/ alone, for whoever uses libvac as a stranger would. Installed as vac::plugin.
 add_library(vac_public_headers INTERFACE)
-target_include_directories(vac_public_headers INTERFACE "${PROJECT_SOURCE_DIR}/include")
+target_include_directories(vac_public_headers INTERFACE
+  "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 
 # Splits the sources of DIRECTORY into those of the product and those of its test.
 function(vac_split_sources directory product_variable test_variable)
@@ -80,7 +81,7 @@ function(vac_layer name)
 endfunction()
 
 # vac_plugin(NAME [SOURCES file...] [LIBS target...] [TEST_LIBS target...])
-# The loadable module lib/vac/NAME.so, which exports vac_plugin_entry alone, and the unit test plugin_NAME_test.
+# The loadable module lib/vac/NAME.so, installed, which exports vac_plugin_entry alone, and the unit test plugin_NAME_test.
 function(vac_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS;TEST_LIBS")
   vac_split_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources tests)
@@ -98,13 +99,14 @@ function(vac_plugin name)
   set_target_properties(plugin_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} INSTALL_RPATH "" BUILD_RPATH ""
     LIBRARY_OUTPUT_DIRECTORY "${VAC_PLUGIN_OUTPUT_DIRECTORY}"
     LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/plugin.map")
+  install(TARGETS plugin_${name} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/vac")
   if(tests)
     vac_test(plugin_${name}_test LABEL unit SOURCES ${tests} LIBS plugin_${name}_objects ${arg_LIBS} ${arg_TEST_LIBS})
   endif()
 endfunction()
 
 # vac_program(NAME [LIBS target...] [DEPENDS target...])
-# bin/NAME from main.cpp and the other sources of the folder, and its unit test NAME_test.
+# bin/NAME, installed, from main.cpp and the other sources of the folder, and its unit test NAME_test.
 function(vac_program name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS;DEPENDS")
   vac_split_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources tests)
@@ -118,6 +120,7 @@ function(vac_program name)
     target_link_libraries(${name} PRIVATE ${name}_parts)
   endif()
   target_link_libraries(${name} PRIVATE ${arg_LIBS} Threads::Threads)
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
   if(arg_DEPENDS)
     add_dependencies(${name} ${arg_DEPENDS})
   endif()

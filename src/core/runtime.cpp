@@ -77,7 +77,8 @@ RuntimeOptions RuntimeOptions::from_environment() {
   if (const char* path = std::getenv("VAC_PLUGIN_PATH")) options.search_path = split(path, ':');
   const std::string own = own_folder();
   options.search_path.push_back(own + "/vac");
-  options.search_path.push_back(fs::path(own + "/../lib/vac").lexically_normal().string());
+  options.search_path.push_back(
+      fs::path(own + "/" VAC_PLUGINS_FROM_PROGRAM).lexically_normal().string());
   return options;
 }
 

@@ -38,7 +38,7 @@ struct RuntimeOptions {
   bool suggest_plugins = true;
 
   /// VAC_PLUGINS (empty is as unset), VAC_PLUGIN_PATH, and the folder vac/ beside the library (or
-  /// ../lib/vac beside a program) this code lies in.
+  /// ../lib/vac beside a program, lib as CMAKE_INSTALL_LIBDIR says) this code lies in.
   static RuntimeOptions from_environment();
 };
 

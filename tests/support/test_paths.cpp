@@ -12,7 +12,7 @@ std::filesystem::path build_directory() { return VAC_TEST_BUILD_DIRECTORY; }
 std::filesystem::path program(const char* name) { return build_directory() / "bin" / name; }
 
 std::filesystem::path plugin(const char* name) {
-  return build_directory() / "lib" / "vac" / (std::string(name) + ".so");
+  return build_directory() / VAC_TEST_LIBRARY_FOLDER / "vac" / (std::string(name) + ".so");
 }
 
 }  // namespace vac::test
