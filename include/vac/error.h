@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Error codes and the text of the last error.
  *
- * Every function returns VAC_OK (0) or a positive VAC_E... code. Outputs are untouched on failure,
- * except for counts that say how much room a call needs (VAC_ENOSPC). */
+ * A function that can fail returns VAC_OK (0) or a positive VAC_E... code. On failure handles,
+ * numbers and counts for results are untouched, except for counts that say how much room a call
+ * needs (VAC_ENOSPC); memory for arrays, text and tensors may have been written to. NULL for a
+ * handle, a source or the place of a result is VAC_EINVAL.
+ *
+ * A function that tells what a handle holds cannot fail, and its handle is not NULL. Those that
+ * close or free ignore NULL. */
 #ifndef VAC_ERROR_H
 #define VAC_ERROR_H
 

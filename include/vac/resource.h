@@ -15,7 +15,8 @@ extern "C" {
 typedef struct vac_resource vac_resource;
 
 /* options_json: NULL or a JSON object for the plugin, such as {"device": "cpu", "threads": 2,
- * "format": "torchscript"}. The caller closes the resource, before its session. */
+ * "format": "torchscript"}. The caller closes the resource, before its session. A call of another
+ * session that is given the resource answers VAC_EBADF. */
 
 /* One file. It must not change while the resource is open. */
 VAC_API int vac_resource_open_file(vac_session* session, const char* path, const char* options_json,

@@ -15,10 +15,12 @@ extern "C" {
 typedef struct vac_session vac_session;
 
 /* Opens a session.
- *   address       "local:", "unix:///run/vaccel.sock", ...; NULL or "": the environment variable
- * VAC_ADDRESS, and "local:" where it is unset. options_json  NULL or a JSON object: {"timeout_ms":
- * N} bounds every blocking call (0 or absent: no bound);
- *                 {"name": "..."} is shown by the agent.
+ *
+ * address: "local:", "unix:///run/vaccel.sock", ...; NULL or "" for the environment variable
+ *   VAC_ADDRESS, and "local:" where it is unset or empty.
+ * options_json: NULL, "" or a JSON object. "timeout_ms" bounds every blocking call, 0 or absent: no
+ *   bound. "name" is a text that the agent shows. Any other key is VAC_EINVAL.
+ *
  * The session is thread-safe. The caller closes it. */
 VAC_API int vac_session_open(const char* address, const char* options_json, vac_session** session);
 
