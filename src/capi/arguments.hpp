@@ -409,13 +409,13 @@ inline TensorsOut out_tensors(vac_tensor** to, std::size_t capacity, std::size_t
 
 struct Values : ListArgument {
   const vac_value* values;
-  vac_value* changed;  // nullptr: inputs
+  vac_value* changed;  // nullptr: inputs, or an empty list
+  std::uint8_t dir;
   std::size_t count;
   vac_arg* list = nullptr;
 
   Status put(Frame& frame) {
     VAC_CHECK(check_list(values, count));
-    const std::uint8_t dir = changed == nullptr ? VAC_IN : VAC_INOUT;
     list = &frame.argument(VAC_NONE, VAC_LIST, dir);
     list->count = static_cast<std::uint32_t>(count);
     for (std::size_t i = 0; i < count; ++i) {
@@ -456,10 +456,10 @@ struct Values : ListArgument {
   }
 };
 inline Values in_any(const vac_value* values, std::size_t count) {
-  return {{}, values, nullptr, count};
+  return {{}, values, nullptr, VAC_IN, count};
 }
 inline Values inout_any(vac_value* values, std::size_t count) {
-  return {{}, values, values, count};
+  return {{}, values, values, VAC_INOUT, count};
 }
 
 }  // namespace vac::capi

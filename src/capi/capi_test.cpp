@@ -127,6 +127,14 @@ TEST_F(CApi, ChangesValuesInPlace) {
   vac_resource_close(library);
 }
 
+TEST_F(CApi, TakesNoValuesAtAll) {
+  vac_resource* library = resource("library");
+  EXPECT_EQ(vac_exec(session_, library, "function", nullptr, 0, nullptr, 0), VAC_OK)
+      << vac_error_message();
+  EXPECT_EQ(vac_opencv(session_, nullptr, 0, nullptr, 0), VAC_OK) << vac_error_message();
+  vac_resource_close(library);
+}
+
 TEST_F(CApi, RefusesListsThatAreTooLong) {
   vac_resource* model = resource("model");
   const std::vector<const char*> names(300, "x");
