@@ -111,9 +111,9 @@ VAC_API int vac_model_run(
  * library: holds the function; an agent runs only libraries that its configuration names by digest.
  * symbol: names an int fn(const vac_value *read, size_t read_count, vac_value *write, size_t
  *   write_count);
- * any result but 0 is a failure.
- * read: passed to the function. write: passed to the function and brought back, each of its size
- *   unchanged. */
+ * the library itself defines it, and any result but 0 is a failure.
+ * read: passed to the function. write: passed to the function and brought back.
+ * The function changes data in place. Of an array it may lower bytes; all else of a value stays. */
 VAC_API int vac_exec(
     vac_session *session, vac_resource *library, const char *symbol, const vac_value *read,
     size_t read_count, vac_value *write, size_t write_count);
@@ -180,17 +180,21 @@ VAC_API int vac_image_depth(
 
 /* Limits numbers to a range and finds the smallest and the largest.
  *
- * data: any number of values. low, high: the range, both ends included.
- * result: as many values as data, each limited to the range. min, max: of result. */
+ * data: any number of values. low, high: the range, both ends included; low is not above high.
+ * result: as many values as data, each limited to the range; NaN stays NaN. It may be data itself.
+ * min, max: of result without NaN; NaN where that leaves no value. */
 VAC_API int vac_minmax(
     vac_session *session, const double *data, size_t data_count, int32_t low, int32_t high,
     double *result, size_t result_capacity, size_t *result_count, double *min, double *max);
 
 /* C = alpha*A*B + beta*C in single precision, row-major.
  *
- * m, n, k: A is m x k, B is k x n, C is m x n, in elements.
- * lda, ldb, ldc: elements from one row to the next: at least k, n and n.
- * a, b, c: the matrices; the last row may end after its last element. */
+ * m, n, k: A is m x k, B is k x n, C is m x n, in elements; 0 to 2^31 - 1.
+ * lda, ldb, ldc: elements from one row to the next: at least k, n and n, at most 2^31 - 1.
+ * a, b, c: the matrices; the last row may end after its last element. What lies between rows is
+ *   left as it is.
+ * alpha: where it is 0, a and b are not read. beta: where it is 0, c is not read, and may hold NaN.
+ * c may not overlap a or b. */
 VAC_API int vac_sgemm(
     vac_session *session, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
     size_t a_count, int64_t lda, const float *b, size_t b_count, int64_t ldb, float beta, float *c,
@@ -198,28 +202,29 @@ VAC_API int vac_sgemm(
 
 /* Copies an array.
  *
- * a: any number of values. out_a: as many, the same. */
+ * a: any number of values. out_a: as many, the same; it may be a itself. */
 VAC_API int vac_fpga_arraycopy(
     vac_session *session, const int32_t *a, size_t a_count, int32_t *out_a, size_t out_a_capacity,
     size_t *out_a_count);
 
 /* Multiplies two square matrices.
  *
- * a, b: n x n values each, row-major. c: n x n values, a times b. */
+ * a, b: n x n values each, row-major. c: n x n values, a times b; memory of its own. */
 VAC_API int vac_fpga_mmult(
     vac_session *session, const float *a, size_t a_count, const float *b, size_t b_count, float *c,
     size_t c_capacity, size_t *c_count);
 
 /* Adds two vectors.
  *
- * a, b: n values each. c: n values, a plus b. */
+ * a, b: n values each. c: n values, a plus b; it may be a or b itself. */
 VAC_API int vac_fpga_vadd(
     vac_session *session, const float *a, size_t a_count, const float *b, size_t b_count, float *c,
     size_t c_capacity, size_t *c_count);
 
 /* Adds and multiplies two vectors at the same time.
  *
- * a, b: n values each. add: n values, a plus b. mult: n values, a times b, each by each. */
+ * a, b: n values each. add: n values, a plus b. mult: n values, a times b, each by each.
+ * Either may be a or b itself. */
 VAC_API int vac_fpga_parallel(
     vac_session *session, const float *a, size_t a_count, const float *b, size_t b_count,
     float *add, size_t add_capacity, size_t *add_count, float *mult, size_t mult_capacity,
@@ -227,8 +232,9 @@ VAC_API int vac_fpga_parallel(
 
 /* Runs a function of an image library as the plugin names them.
  *
- * read: the function's name or number, then its inputs. write: its outputs, each of its size
- *   unchanged. */
+ * read: the function's name or number, as the plugin has it, then its inputs.
+ * write: its outputs, each of its size unchanged.
+ * The plugin reference takes "gray", "invert", "sobel" and "threshold", on tensors of u8. */
 VAC_API int vac_opencv(
     vac_session *session, const vac_value *read, size_t read_count, vac_value *write,
     size_t write_count);

@@ -91,9 +91,9 @@ class Methods {
   ///   digest.
   /// symbol: names an int fn(const vac_value *read, size_t read_count, vac_value *write, size_t
   ///   write_count);
-  /// any result but 0 is a failure.
-  /// read: passed to the function. write: passed to the function and brought back, each of its size
-  ///   unchanged.
+  /// the library itself defines it, and any result but 0 is a failure.
+  /// read: passed to the function. write: passed to the function and brought back.
+  /// The function changes data in place. Of an array it may lower bytes; all else of a value stays.
   Status exec(
       const Resource& library, std::string_view symbol, std::span<const vac_value> read,
       std::span<vac_value> write) const {
@@ -217,8 +217,10 @@ class Methods {
 
   /// Limits numbers to a range and finds the smallest and the largest.
   ///
-  /// data: any number of values. low, high: the range, both ends included.
-  /// result: as many values as data, each limited to the range. min, max: of result.
+  /// data: any number of values. low, high: the range, both ends included; low is not above high.
+  /// result: as many values as data, each limited to the range; NaN stays NaN. It may be data
+  ///   itself.
+  /// min, max: of result without NaN; NaN where that leaves no value.
   Result<MinmaxResult> minmax(
       std::span<const double> data, std::int32_t low, std::int32_t high,
       std::span<double> result) const {
@@ -231,9 +233,13 @@ class Methods {
 
   /// C = alpha*A*B + beta*C in single precision, row-major.
   ///
-  /// m, n, k: A is m x k, B is k x n, C is m x n, in elements.
-  /// lda, ldb, ldc: elements from one row to the next: at least k, n and n.
-  /// a, b, c: the matrices; the last row may end after its last element.
+  /// m, n, k: A is m x k, B is k x n, C is m x n, in elements; 0 to 2^31 - 1.
+  /// lda, ldb, ldc: elements from one row to the next: at least k, n and n, at most 2^31 - 1.
+  /// a, b, c: the matrices; the last row may end after its last element. What lies between rows is
+  ///   left as it is.
+  /// alpha: where it is 0, a and b are not read. beta: where it is 0, c is not read, and may hold
+  ///   NaN.
+  /// c may not overlap a or b.
   Status sgemm(
       std::int64_t m, std::int64_t n, std::int64_t k, float alpha, std::span<const float> a,
       std::int64_t lda, std::span<const float> b, std::int64_t ldb, float beta, std::span<float> c,
@@ -249,7 +255,7 @@ class Methods {
 
   /// Copies an array.
   ///
-  /// a: any number of values. out_a: as many, the same.
+  /// a: any number of values. out_a: as many, the same; it may be a itself.
   Result<std::size_t> fpga_arraycopy(
       std::span<const std::int32_t> a, std::span<std::int32_t> out_a) const {
     return methods::invoke(
@@ -259,7 +265,7 @@ class Methods {
 
   /// Multiplies two square matrices.
   ///
-  /// a, b: n x n values each, row-major. c: n x n values, a times b.
+  /// a, b: n x n values each, row-major. c: n x n values, a times b; memory of its own.
   Result<std::size_t> fpga_mmult(
       std::span<const float> a, std::span<const float> b, std::span<float> c) const {
     return methods::invoke(
@@ -269,7 +275,7 @@ class Methods {
 
   /// Adds two vectors.
   ///
-  /// a, b: n values each. c: n values, a plus b.
+  /// a, b: n values each. c: n values, a plus b; it may be a or b itself.
   Result<std::size_t> fpga_vadd(
       std::span<const float> a, std::span<const float> b, std::span<float> c) const {
     return methods::invoke(
@@ -286,6 +292,7 @@ class Methods {
   /// Adds and multiplies two vectors at the same time.
   ///
   /// a, b: n values each. add: n values, a plus b. mult: n values, a times b, each by each.
+  /// Either may be a or b itself.
   Result<FpgaParallelResult> fpga_parallel(
       std::span<const float> a, std::span<const float> b, std::span<float> add,
       std::span<float> mult) const {
@@ -297,8 +304,9 @@ class Methods {
 
   /// Runs a function of an image library as the plugin names them.
   ///
-  /// read: the function's name or number, then its inputs. write: its outputs, each of its size
-  ///   unchanged.
+  /// read: the function's name or number, as the plugin has it, then its inputs.
+  /// write: its outputs, each of its size unchanged.
+  /// The plugin reference takes "gray", "invert", "sobel" and "threshold", on tensors of u8.
   Status opencv(std::span<const vac_value> read, std::span<vac_value> write) const {
     return methods::invoke_once(
         "opencv", vac_opencv, self(), methods::Array<const vac_value>(read),

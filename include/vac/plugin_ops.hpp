@@ -126,9 +126,9 @@ struct ModelRun {
 ///   digest.
 /// symbol: names an int fn(const vac_value *read, size_t read_count, vac_value *write, size_t
 ///   write_count);
-/// any result but 0 is a failure.
-/// read: passed to the function. write: passed to the function and brought back, each of its size
-///   unchanged.
+/// the library itself defines it, and any result but 0 is a failure.
+/// read: passed to the function. write: passed to the function and brought back.
+/// The function changes data in place. Of an array it may lower bytes; all else of a value stays.
 struct Exec {
   static constexpr std::uint32_t id = 37;
   static constexpr const char* name = "exec";
@@ -272,8 +272,9 @@ struct ImageDepth {
 
 /// Limits numbers to a range and finds the smallest and the largest.
 ///
-/// data: any number of values. low, high: the range, both ends included.
-/// result: as many values as data, each limited to the range. min, max: of result.
+/// data: any number of values. low, high: the range, both ends included; low is not above high.
+/// result: as many values as data, each limited to the range; NaN stays NaN. It may be data itself.
+/// min, max: of result without NaN; NaN where that leaves no value.
 struct Minmax {
   static constexpr std::uint32_t id = 43;
   static constexpr const char* name = "minmax";
@@ -297,9 +298,13 @@ struct Minmax {
 
 /// C = alpha*A*B + beta*C in single precision, row-major.
 ///
-/// m, n, k: A is m x k, B is k x n, C is m x n, in elements.
-/// lda, ldb, ldc: elements from one row to the next: at least k, n and n.
-/// a, b, c: the matrices; the last row may end after its last element.
+/// m, n, k: A is m x k, B is k x n, C is m x n, in elements; 0 to 2^31 - 1.
+/// lda, ldb, ldc: elements from one row to the next: at least k, n and n, at most 2^31 - 1.
+/// a, b, c: the matrices; the last row may end after its last element. What lies between rows is
+///   left as it is.
+/// alpha: where it is 0, a and b are not read. beta: where it is 0, c is not read, and may hold
+///   NaN.
+/// c may not overlap a or b.
 struct Sgemm {
   static constexpr std::uint32_t id = 44;
   static constexpr const char* name = "sgemm";
@@ -329,7 +334,7 @@ struct Sgemm {
 
 /// Copies an array.
 ///
-/// a: any number of values. out_a: as many, the same.
+/// a: any number of values. out_a: as many, the same; it may be a itself.
 struct FpgaArraycopy {
   static constexpr std::uint32_t id = 45;
   static constexpr const char* name = "fpga_arraycopy";
@@ -346,7 +351,7 @@ struct FpgaArraycopy {
 
 /// Multiplies two square matrices.
 ///
-/// a, b: n x n values each, row-major. c: n x n values, a times b.
+/// a, b: n x n values each, row-major. c: n x n values, a times b; memory of its own.
 struct FpgaMmult {
   static constexpr std::uint32_t id = 46;
   static constexpr const char* name = "fpga_mmult";
@@ -365,7 +370,7 @@ struct FpgaMmult {
 
 /// Adds two vectors.
 ///
-/// a, b: n values each. c: n values, a plus b.
+/// a, b: n values each. c: n values, a plus b; it may be a or b itself.
 struct FpgaVadd {
   static constexpr std::uint32_t id = 47;
   static constexpr const char* name = "fpga_vadd";
@@ -385,6 +390,7 @@ struct FpgaVadd {
 /// Adds and multiplies two vectors at the same time.
 ///
 /// a, b: n values each. add: n values, a plus b. mult: n values, a times b, each by each.
+/// Either may be a or b itself.
 struct FpgaParallel {
   static constexpr std::uint32_t id = 48;
   static constexpr const char* name = "fpga_parallel";
@@ -405,8 +411,9 @@ struct FpgaParallel {
 
 /// Runs a function of an image library as the plugin names them.
 ///
-/// read: the function's name or number, then its inputs. write: its outputs, each of its size
-///   unchanged.
+/// read: the function's name or number, as the plugin has it, then its inputs.
+/// write: its outputs, each of its size unchanged.
+/// The plugin reference takes "gray", "invert", "sobel" and "threshold", on tensors of u8.
 struct Opencv {
   static constexpr std::uint32_t id = 49;
   static constexpr const char* name = "opencv";
