@@ -45,6 +45,8 @@ struct vac_call {
   const void* host_priv;
 };
 
+/* tenant: whom the session serves in an agent, never empty there; empty in a process that makes its
+ * calls itself. No client chooses it. */
 struct vac_session_view {
   size_t struct_size;
   const char *address, *tenant, *options_json;
