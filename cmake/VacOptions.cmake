@@ -5,6 +5,8 @@
 option(BUILD_TESTING "Build the tests" ON)
 option(VAC_WERROR "Treat warnings as errors" ON)
 option(VAC_ASSERTIONS "Check our own invariants at run time (VAC_ASSERT)" ON)
+set(VAC_BLAS AUTO CACHE STRING "The blas plugin: AUTO (when OpenBLAS is found), ON or OFF")
+set_property(CACHE VAC_BLAS PROPERTY STRINGS AUTO ON OFF)
 set(VAC_TORCH AUTO CACHE STRING "The torch plugin: AUTO (when libtorch is found), ON or OFF")
 set_property(CACHE VAC_TORCH PROPERTY STRINGS AUTO ON OFF)
 set(VAC_TORCH_ROOT "" CACHE PATH "A libtorch other than the system's: the folder that holds include/ and lib/")

@@ -17,7 +17,7 @@ libcli11-dev          command lines of the programs
 libtomlplusplus-dev   the agent's configuration file
 libstb-dev            reads photos
 libtorch-dev          framework of the torch plugin
-libopenblas0-openmp   matrix products for libtorch, seven times as fast as its default, on the threads it is told
+libopenblas0-openmp   framework of the blas plugin; matrix products for libtorch, seven times as fast as its default
 libgtest-dev          tests
 libgmock-dev          tests
 libssl-dev            tests: another SHA-256 to compare ours with
