@@ -5,6 +5,7 @@
 #include <vac/plugin.h>
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <optional>
@@ -50,6 +51,12 @@ struct IncomingStrings {
 
 /// One call in flight. Its owner is the thread that made the call.
 struct Place {
+  /// Whether the owner wants to leave. The owner's alone; looks at the clock.
+  bool impatient() noexcept {
+    if (cancelled.load(std::memory_order_relaxed)) patience.cancel();
+    return patience.over();
+  }
+
   std::uint32_t index = 0;
 
   // The owner's alone.
@@ -62,6 +69,9 @@ struct Place {
   std::uint64_t payload_left = 0;  // announced with the reply, to come in data frames
   Scatter scatter;
   std::vector<IncomingStrings> strings;
+
+  /// Raised under the connection's mutex, for the owner to find when it looks at its patience.
+  std::atomic<bool> cancelled{false};
 
   // Guarded by the connection's mutex.
   std::uint64_t request = 0;

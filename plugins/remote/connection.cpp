@@ -21,6 +21,7 @@ namespace {
 /// An agent lets a connection have fewer resources open than this.
 constexpr std::size_t kMostDrops = 65'536;
 constexpr std::int64_t kDropPatienceNs = 100'000'000;
+constexpr std::int64_t kPingPatienceNs = 100'000'000;
 
 }  // namespace
 
@@ -138,6 +139,7 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
       }
     }
     if (next != nullptr) next->signal.raise();
+    if (host != nullptr && host->cancelled(&call) != 0) patience.cancel();
     if (patience.over()) {
       places_changed_.wake_one();  // what this thread may have been woken for is another's now
       return stop_error(op, patience.stop());
@@ -217,6 +219,43 @@ bool Connection::post(vac_call& call) {
   return true;
 }
 
+void Connection::cancel(const vac_call& call) noexcept {
+  std::array<Place*, wire::kMaxCallsInFlight> owners{};
+  const bool leader = mark_cancelled(call, owners);
+  for (Place* const owner : owners) {
+    if (owner != nullptr) owner->signal.raise();
+  }
+  places_changed_.wake_all();
+  if (!leader) return;
+  try {
+    // Who reads sleeps in the system until something comes: the answer to this.
+    ControlCall ping(Control::ping, now_ns() + kPingPatienceNs);
+    (void)post(ping.call());
+  } catch (const std::bad_alloc&) {  // the reader ends with what comes next
+  }
+}
+
+/// Marks the calls that the host knows as this one, and tells their owners. True: one of them
+/// reads.
+bool Connection::mark_cancelled(const vac_call& call,
+                                std::array<Place*, wire::kMaxCallsInFlight>& owners) {
+  const MutexLock lock(mutex_);
+  bool leader = false;
+  for (Place& place : table_.places()) {
+    if (!table_.taken(place) || place.done || place.call == nullptr ||
+        place.call->host_priv != call.host_priv) {
+      continue;
+    }
+    place.cancelled.store(true, std::memory_order_relaxed);
+    leader = leader || place.leads;
+    owners[place.index] = &place;
+  }
+  // Who waits for a place asks the host.
+  if (leads_for_room_) wake(leader_woken_);
+  places_changed_.fetch_add(1);
+  return leader;
+}
+
 /// Ends the owner's part if it can end: the call is done, or the owner wants to leave and may.
 bool Connection::try_leave(Place& place, Departure& departure) {
   table_.set_waiting(place, false);
@@ -227,6 +266,7 @@ bool Connection::try_leave(Place& place, Departure& departure) {
     free_place(place);
     return true;
   }
+  if (place.cancelled.load(std::memory_order_relaxed)) place.patience.cancel();
   place.leaving = place.patience.stopped();
   if (!place.leaving || place.receiving) return false;
   departure.result = stop_error(*place.op, place.patience.stop());
@@ -249,7 +289,7 @@ void Connection::wait_for_signal(Place& place) {
     return;
   }
   patience.note(place.signal.wait(patience.futex_limit()));
-  (void)patience.over();
+  (void)place.impatient();
 }
 
 Status Connection::take_result(const Place& place) {
@@ -360,6 +400,9 @@ Error Connection::end_error(const Op& op, std::string_view when) const {
 Error Connection::stop_error(const Op& op, Patience::Stop stop) const {
   if (stop == Patience::Stop::interrupted) {
     return Error{Errc::interrupted, concat(op.name, ": interrupted by a signal")};
+  }
+  if (stop == Patience::Stop::cancelled) {
+    return Error{Errc::cancelled, concat(op.name, ": cancelled")};
   }
   return Error{Errc::timed_out, concat(op.name, ": no answer from ", address_,
                                        " in time: the agent may be busy; try again, or give the "

@@ -14,6 +14,7 @@
 #include <vac/plugin.h>
 #include <vac/result.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -62,6 +63,10 @@ class Connection {
   Status finish(Place& place);
   /// Sends a call whose reply is of no interest. False: there is no room now, or it failed.
   bool post(vac_call& call) VAC_EXCLUDES(mutex_);
+  /// Makes run() and finish() of the call, and of those on its behalf, return VAC_ECANCELED soon:
+  /// at once, or with the agent's next sign of life where the call's thread is the one that reads.
+  /// Without effect on a call that is done or not here.
+  void cancel(const vac_call& call) noexcept VAC_EXCLUDES(mutex_);
   /// Gives a resource id of the agent's back and does not wait for an answer. Where there is no
   /// room now, a later call of any thread takes it along.
   void drop_resource(std::uint64_t id) noexcept VAC_EXCLUDES(mutex_);
@@ -98,6 +103,8 @@ class Connection {
   Result<Place*> send_new(vac_call& call, const vac_host* host, Room room) VAC_EXCLUDES(mutex_);
   Result<Place*> take_place(vac_call& call, const Op& op, const vac_host* host, Patience& patience,
                             Room room) VAC_EXCLUDES(mutex_);
+  bool mark_cancelled(const vac_call& call, std::array<Place*, wire::kMaxCallsInFlight>& owners)
+      VAC_EXCLUDES(mutex_);
   bool try_leave(Place& place, Departure& departure) VAC_REQUIRES(mutex_);
   void wait_for_signal(Place& place);
   void send_drops() VAC_EXCLUDES(mutex_);

@@ -32,13 +32,14 @@ bool strings_fit(const Place& place) {
 
 }  // namespace
 
-/// Reads until the leader's own call is done, or without one until there is a free place; or until
-/// the leader's patience is over, or the connection has ended.
+/// Reads until the leader's own call is done, or without one until there is a free place or the
+/// leader is to look around; or until its patience is over, or the connection has ended.
 void Connection::lead(Place* own, Patience& patience) {
   own_ = own;
   try {
     while (dispatch() && !lead_is_over(own)) {
-      if (patience.over() && !must_stay(own, patience)) return;
+      const bool over = own != nullptr ? own->impatient() : patience.over();
+      if (over && !must_stay(own, patience)) return;
       receive(own, patience);
     }
   } catch (const std::bad_alloc&) {
@@ -50,7 +51,7 @@ void Connection::lead(Place* own, Patience& patience) {
 bool Connection::lead_is_over(const Place* own) {
   if (own != nullptr) return own->done;  // by this thread, if at all
   const MutexLock lock(mutex_);
-  return table_.any_free() || end_.has_value();
+  return table_.any_free() || end_.has_value() || leader_woken_;
 }
 
 /// Whether a leader whose patience is over has to go on: half a frame is in its call's memory.
@@ -110,10 +111,6 @@ bool Connection::poll_for_room(Patience& patience) {
   descriptors[1].fd = wake_event_.get();
   for (pollfd& descriptor : descriptors) descriptor.events = POLLIN;
   if (!poll_until(descriptors, patience.limit_ns())) patience.interrupt();
-  if (descriptors[1].revents != 0) {
-    const MutexLock lock(mutex_);
-    if (leader_woken_) awake(leader_woken_);
-  }
   return descriptors[0].revents != 0;
 }
 

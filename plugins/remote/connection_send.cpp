@@ -80,7 +80,7 @@ bool Connection::wait_for_turn(Place& place) {
       if (place.request == 0) table_.number(place);
       return true;
     }
-    if (place.done || place.patience.over()) {
+    if (place.done || place.impatient()) {
       table_.leave_senders(place);
       return false;
     }
@@ -149,7 +149,7 @@ void Connection::send_cancels() {
 /// short.
 bool Connection::push_payload(Place& place) {
   for (;;) {
-    if (answered(place) || place.patience.over()) {
+    if (answered(place) || place.impatient()) {
       wire::FrameHeader no_more;
       no_more.kind = wire::Kind::data;
       no_more.request = place.request;
@@ -184,7 +184,7 @@ Connection::Push Connection::push(std::span<iovec> frame, Place& place) {
     } else if (sent != -EAGAIN) {
       channel_->shutdown();
       return Push::broken;
-    } else if (patience.over() && !started) {
+    } else if (place.impatient() && !started) {
       return Push::withdrawn;
     } else if (patience.grace_over()) {
       give_up("the agent took no more data in the middle of a call");

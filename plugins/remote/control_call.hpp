@@ -14,6 +14,7 @@
 namespace vac::remote {
 
 enum class Control : std::uint32_t {
+  ping = 1,
   resource_add = 2,
   resource_open = 3,
   resource_data = 4,
@@ -24,9 +25,10 @@ enum class Control : std::uint32_t {
 /// what they point to must stay until the call is done. Stays at its address.
 class ControlCall {
  public:
-  /// On behalf of another call: with its deadline, its trace and what may interrupt it.
+  /// On behalf of another call: with its deadline, its trace, and what may interrupt or cancel it.
   ControlCall(Control op, const vac_call& parent) noexcept : ControlCall(op, parent.deadline_ns) {
     call_.flags = parent.flags;
+    call_.host_priv = parent.host_priv;
     std::memcpy(call_.trace, parent.trace, sizeof call_.trace);
   }
   ControlCall(Control op, std::int64_t deadline_ns) noexcept {

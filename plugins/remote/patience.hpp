@@ -22,7 +22,7 @@ inline std::int64_t now_ns() noexcept {
 /// A value. Confined to the call's thread. Looks at the clock only where there is a deadline.
 class Patience {
  public:
-  enum class Stop : std::uint8_t { none, expired, interrupted };
+  enum class Stop : std::uint8_t { none, expired, interrupted, cancelled };
   /// A frame that has been sent or received by half must come to its end; this long it may take
   /// after the deadline, then the connection is given up.
   static constexpr std::int64_t kGraceNs = 5'000'000'000;
@@ -46,10 +46,10 @@ class Patience {
 
   /// A signal handler has run: ends the patience of an interruptible call and of no other.
   void interrupt() noexcept {
-    if (!interruptible_ || stopped()) return;
-    stop_ = Stop::interrupted;
-    deadline_ns_ = now_ns();
+    if (interruptible_) stop_now(Stop::interrupted);
   }
+  /// Whoever made the call does not want it any more.
+  void cancel() noexcept { stop_now(Stop::cancelled); }
   void note(FutexWait result) noexcept {
     if (result == FutexWait::interrupted) interrupt();
   }
@@ -78,6 +78,12 @@ class Patience {
   }
 
  private:
+  void stop_now(Stop why) noexcept {
+    if (stopped()) return;
+    stop_ = why;
+    deadline_ns_ = now_ns();
+  }
+
   std::int64_t deadline_ns_ = 0;
   std::int64_t grace_ns_ = kGraceNs;
   bool interruptible_ = false;

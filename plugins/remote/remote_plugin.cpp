@@ -125,6 +125,10 @@ int submit(void* /*plugin*/, vac_call* const* calls, std::size_t count) {
   });
 }
 
+void cancel(void* /*plugin*/, vac_call* call) {
+  static_cast<SessionState*>(call->session_state)->connection->cancel(*call);
+}
+
 constexpr vac_plugin make_table() {
   vac_plugin table{};
   table.struct_size = sizeof table;
@@ -140,6 +144,7 @@ constexpr vac_plugin make_table() {
   table.resource_attach = attach_resource;
   table.resource_detach = detach_resource;
   table.submit = submit;
+  table.cancel = cancel;
   return table;
 }
 

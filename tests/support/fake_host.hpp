@@ -5,6 +5,7 @@
 
 #include <vac/plugin.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -35,9 +36,9 @@ class FakeHost {
   const vac_host* table() const { return &table_; }
 
   std::map<std::pair<std::uint32_t, std::uint32_t>, GivenOutput>
-      outputs;                 ///< by argument and child
-  bool out_of_memory = false;  ///< output answers NULL
-  bool cancelled = false;
+      outputs;                         ///< by argument and child
+  bool out_of_memory = false;          ///< output answers NULL
+  std::atomic<bool> cancelled{false};  ///< the one thing that any thread may say
   std::string error;
   std::uint32_t detail = 0;
   std::vector<std::pair<vac_call*, int>> completed;

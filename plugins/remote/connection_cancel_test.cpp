@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls that another thread cancels, wherever they are.
+#include <future>
+#include <optional>
+
+#include "connection.hpp"
+#include "connection_fixture.hpp"
+#include "control_call.hpp"
+
+namespace vac::remote {
+namespace {
+
+using test::ReceivedFrame;
+using ::testing::HasSubstr;
+
+const auto kCancelled = FailsWith(VAC_ECANCELED, HasSubstr(": cancelled"));
+
+/// Cancels a call as the host does: first it says so to whoever asks.
+void cancel(Link& link, TestCall& call) {
+  call.host().cancelled = true;
+  link.connection->cancel(call.call());
+}
+
+/// Runs a call on a thread of its own until it sleeps.
+class Caller {
+ public:
+  Caller(Link& link, TestCall& call)
+      : thread_([&] {
+          sleeper_.is_me();
+          result_ = call.run(*link.connection);
+        }) {}
+  void wait_until_asleep() { sleeper_.wait_until_asleep(); }
+  Status result() {
+    thread_.join();
+    return *std::move(result_);
+  }
+
+ private:
+  Sleeper sleeper_;
+  std::optional<Status> result_;
+  std::thread thread_;
+};
+
+ReceivedFrame expect_cancel(Link& link, const ReceivedFrame& call) {
+  ReceivedFrame frame = link.agent.receive();
+  EXPECT_EQ(frame.header.kind, wire::Kind::cancel);
+  EXPECT_EQ(frame.header.request, call.header.request);
+  return frame;
+}
+
+TEST(ConnectionCancel, OfACallWhoseThreadReadsComesWithTheAnswerToAPing) {
+  Link link;
+  NoopCall call;
+  std::promise<void> sent;
+  Script script(link, [&] {
+    const ReceivedFrame frame = link.agent.receive();
+    sent.set_value();
+    ReceivedFrame ping = link.agent.receive();
+    EXPECT_EQ(ping.header.code, static_cast<std::uint32_t>(Control::ping));
+    link.agent.reply(ping);
+    expect_cancel(link, frame);
+  });
+  Caller caller(link, call);
+  sent.get_future().wait();
+  caller.wait_until_asleep();
+  cancel(link, call);
+  EXPECT_THAT(caller.result(), kCancelled);
+}
+
+TEST(ConnectionCancel, OfAFollowerEndsItAtOnce) {
+  Link link;
+  NoopCall leads;
+  NoopCall follows;
+  std::promise<void> sent;
+  std::optional<ReceivedFrame> first;
+  std::optional<ReceivedFrame> second;
+  Script script(link, [&] {
+    first = link.agent.receive();
+    second = link.agent.receive();
+    sent.set_value();
+  });
+  Caller leader(link, leads);
+  leader.wait_until_asleep();
+  Caller follower(link, follows);
+  sent.get_future().wait();
+  script.join();
+  cancel(link, follows);
+  EXPECT_THAT(follower.result(), kCancelled);
+  expect_cancel(link, *second);
+  link.agent.reply(*second);  // late: dropped
+  link.agent.reply(*first);
+  EXPECT_THAT(leader.result(), Succeeds());
+}
+
+TEST(ConnectionCancel, OfTheLeaderHandsTheLeadOn) {
+  Link link;
+  NoopCall leads;
+  NoopCall follows;
+  std::promise<void> sent;
+  Script script(link, [&] {
+    const ReceivedFrame first = link.agent.receive();
+    ReceivedFrame second = link.agent.receive();
+    sent.set_value();
+    ReceivedFrame ping = link.agent.receive();
+    link.agent.reply(ping);
+    expect_cancel(link, first);
+    link.agent.reply(second);
+  });
+  Caller leader(link, leads);
+  leader.wait_until_asleep();
+  Caller follower(link, follows);
+  sent.get_future().wait();
+  cancel(link, leads);
+  EXPECT_THAT(leader.result(), kCancelled);
+  EXPECT_THAT(follower.result(), Succeeds());
+}
+
+TEST(ConnectionCancel, OfACallThatWaitsForAPlaceSendsNothing) {
+  Link link({.calls_in_flight = 1});
+  NoopCall takes;
+  NoopCall waits;
+  std::promise<void> sent;
+  std::optional<ReceivedFrame> first;
+  Script script(link, [&] {
+    first = link.agent.receive();
+    sent.set_value();
+  });
+  Caller taker(link, takes);
+  sent.get_future().wait();
+  script.join();
+  Caller waiter(link, waits);
+  waiter.wait_until_asleep();
+  cancel(link, waits);
+  EXPECT_THAT(waiter.result(), kCancelled);
+  EXPECT_FALSE(link.agent.readable());
+  link.agent.reply(*first);
+  EXPECT_THAT(taker.result(), Succeeds());
+}
+
+TEST(ConnectionCancel, ReachesTheCallsOnItsBehalf) {
+  Link link;
+  NoopCall parent;
+  std::promise<void> sent;
+  Script script(link, [&] {
+    const ReceivedFrame frame = link.agent.receive();
+    sent.set_value();
+    ReceivedFrame ping = link.agent.receive();
+    link.agent.reply(ping);
+    expect_cancel(link, frame);
+  });
+  Sleeper sleeper;
+  std::thread uploads([&] {
+    ControlCall drop(Control::resource_drop, parent.call());
+    drop.in_u64(1);
+    sleeper.is_me();
+    EXPECT_THAT(link.connection->run(drop.call(), nullptr), kCancelled);
+  });
+  sent.get_future().wait();
+  sleeper.wait_until_asleep();
+  cancel(link, parent);
+  uploads.join();
+}
+
+TEST(ConnectionCancel, OfACallThatIsDoneDoesNothing) {
+  Link link;
+  NoopCall call;
+  Script script(link, [&] {
+    ReceivedFrame frame = link.agent.receive();
+    link.agent.reply(frame);
+  });
+  EXPECT_THAT(call.run(*link.connection), Succeeds());
+  script.join();
+  cancel(link, call);
+  EXPECT_FALSE(link.agent.readable());
+}
+
+}  // namespace
+}  // namespace vac::remote
