@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every operation with random arguments, answered by the noop plugin in this process and behind a
-// real agent: the results are equal. noop's outputs are a function of everything that a call
-// carries, so that nothing can be lost unnoticed.
+// Every operation with random arguments, answered by the noop plugin in this process and by an
+// agent over every transport of the scheme table: the results are equal. noop's outputs are a
+// function of everything that a call carries, so that nothing can be lost unnoticed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "agent/agent.hpp"
 #include "core/runtime.hpp"
 #include "support/agent_process.hpp"
 #include "support/random_call.hpp"
+#include "support/temp_directory.hpp"
 #include "support/test_paths.hpp"
+#include "transport/scheme_table.hpp"
 
 namespace vac {
 namespace {
@@ -123,29 +129,64 @@ std::string outcome(core::Session& session, const Op& op, std::uint64_t seed) {
   return outputs_of(call, sink);
 }
 
+/// An agent with the noop plugin: behind a transport between processes one of its own, behind
+/// inproc one in this process.
+class AnyAgent {
+ public:
+  explicit AnyAgent(std::string_view scheme) {
+    if (scheme == "unix") {
+      process_.emplace(std::vector<std::string>{"--plugin", "noop"});
+      address_ = process_->address();
+      return;
+    }
+    if (scheme != "inproc") {
+      throw std::runtime_error("this suite needs to be told how an agent listens at " +
+                               std::string(scheme));
+    }
+    agent::AgentConfig config;
+    address_ = "inproc://everywhere";
+    config.listeners.push_back({address_, {}, {}, {}});
+    config.cache.directory = (folder_ / "cache").string();
+    here_ = agent::Agent::start(std::move(config), noop_runtime()).value();
+  }
+  const std::string& address() const { return address_; }
+
+ private:
+  test::TempDirectory folder_;
+  std::string address_;
+  std::optional<test::AgentProcess> process_;
+  std::unique_ptr<agent::Agent> here_;
+};
+
+/// What all tests of this program share: an agent a scheme, and the sessions.
+class World {
+ public:
+  World() {
+    local_ = runtime_->open_session({}).value();
+    for (const transport::Scheme& scheme : transport::schemes()) {
+      agents_.push_back(std::make_unique<AnyAgent>(scheme.name));
+      core::SessionOptions options;
+      options.address = agents_.back()->address();
+      remotes_.push_back(runtime_->open_session(std::move(options)).value());
+    }
+  }
+  core::Session& local() { return *local_; }
+  std::span<const std::unique_ptr<core::Session>> remotes() const { return remotes_; }
+
+ private:
+  std::unique_ptr<core::Runtime> runtime_ = noop_runtime();
+  std::vector<std::unique_ptr<AnyAgent>> agents_;
+  std::unique_ptr<core::Session> local_;
+  std::vector<std::unique_ptr<core::Session>> remotes_;
+};
+
 class Everywhere : public testing::TestWithParam<std::uint32_t> {
  protected:
-  static void SetUpTestSuite() {
-    runtime = noop_runtime();
-    agent = std::make_unique<test::AgentProcess>(std::vector<std::string>{"--plugin", "noop"});
-    core::SessionOptions options;
-    local = runtime->open_session(options).value();
-    options.address = agent->address();
-    remote = runtime->open_session(options).value();
-  }
-  static void TearDownTestSuite() {
-    local.reset();
-    remote.reset();
-    agent.reset();
-    runtime.reset();
-  }
-  static std::unique_ptr<core::Runtime> runtime;
-  static std::unique_ptr<test::AgentProcess> agent;
-  static std::unique_ptr<core::Session> local, remote;
+  static void SetUpTestSuite() { world = std::make_unique<World>(); }
+  static void TearDownTestSuite() { world.reset(); }
+  static std::unique_ptr<World> world;
 };
-std::unique_ptr<core::Runtime> Everywhere::runtime;
-std::unique_ptr<test::AgentProcess> Everywhere::agent;
-std::unique_ptr<core::Session> Everywhere::local, Everywhere::remote;
+std::unique_ptr<World> Everywhere::world;
 
 std::vector<std::uint32_t> public_operations() {
   std::vector<std::uint32_t> ids;
@@ -161,10 +202,12 @@ INSTANTIATE_TEST_SUITE_P(Operation, Everywhere, testing::ValuesIn(public_operati
 TEST_P(Everywhere, AnswersTheSameInProcessAndThroughAnAgent) {
   const Op& op = *find_op(GetParam());
   for (std::uint64_t seed = 0; seed < kCallsAnOperation; ++seed) {
-    const std::string here = outcome(*local, op, seed);
-    const std::string there = outcome(*remote, op, seed);
-    ASSERT_EQ(here, there) << op.name << ", seed " << seed;
+    const std::string here = outcome(world->local(), op, seed);
     ASSERT_THAT(here, testing::Not(testing::StartsWith("VAC_"))) << op.name << ", seed " << seed;
+    for (const auto& remote : world->remotes()) {
+      ASSERT_EQ(here, outcome(*remote, op, seed))
+          << op.name << " at " << remote->options().address << ", seed " << seed;
+    }
   }
 }
 
