@@ -130,6 +130,7 @@ class Connection {
   Push push(std::span<iovec> frame, Place& place);
   bool flush_outbox();
   bool wait_until_writable(Place& place) VAC_EXCLUDES(mutex_);
+  void look_for_answer(Place& place) VAC_EXCLUDES(mutex_);
   bool answered(const Place& place) VAC_EXCLUDES(mutex_);
 
   // connection_lead.cpp: the lead. None of these is called without it.

@@ -149,6 +149,7 @@ void Connection::send_cancels() {
 /// short.
 bool Connection::push_payload(Place& place) {
   for (;;) {
+    look_for_answer(place);
     if (answered(place) || place.impatient()) {
       wire::FrameHeader no_more;
       no_more.kind = wire::Kind::data;
@@ -162,6 +163,17 @@ bool Connection::push_payload(Place& place) {
     const std::span<iovec> frame = place.encoder.next_data_frame();
     if (frame.empty() || push(frame, place) == Push::broken) return true;
   }
+}
+
+/// A sender that never has to wait would not learn that the agent wants no more, if nobody reads.
+void Connection::look_for_answer(Place& place) {
+  {
+    const MutexLock lock(mutex_);
+    if (!leading_) leading_ = place.leads = true;
+    if (!place.leads) return;
+  }
+  own_ = &place;
+  receive_now();
 }
 
 bool Connection::answered(const Place& place) {

@@ -223,6 +223,22 @@ TEST(Connection, StopsALargePayloadThatIsAnsweredEarly) {
   EXPECT_THAT(NoopCall().run(*link.connection), Succeeds());
 }
 
+TEST(Connection, FindsAnEarlyAnswerThoughThePipeTakesEverything) {
+  Link link;
+  // Of the first call: there before the call is, so that it needs no luck to find it.
+  constexpr std::uint64_t kFirstRequest = wire::kMaxCallsInFlight;
+  link.agent.fail(kFirstRequest, VAC_ENOSPC, 0, "minmax: no room");
+  Script script(link, [&] {
+    const ReceivedFrame head = link.agent.receive_one();
+    EXPECT_EQ(head.header.request, kFirstRequest);
+    const ReceivedFrame end = link.agent.receive_one();
+    EXPECT_EQ(end.header.kind, wire::Kind::data);
+    EXPECT_EQ(end.header.code, static_cast<std::uint32_t>(VAC_ECANCELED));
+  });
+  MinmaxCall large(4, kLargeCount);
+  EXPECT_THAT(large.run(*link.connection), FailsWith(VAC_ENOSPC, "minmax: no room"));
+}
+
 TEST(Connection, DropsTheReplyOfAPostedCall) {
   Link link;
   Script script(link, [&] {
