@@ -139,7 +139,7 @@ void Connection::flush() {
 }
 
 void Connection::check_time(std::int64_t now) {
-  if (!greeted() && now - opened_ns_ >= kHelloNs) {
+  if (!heard_.load(std::memory_order_relaxed) && now - opened_ns_ >= kHelloNs) {
     services_.refusals.write(
         now, LogLevel::info,
         concat(listener_.address, ": refused a client that did not say hello within 2 s"));
@@ -152,6 +152,7 @@ void Connection::check_time(std::int64_t now) {
 }
 
 Status Connection::greet(const wire::Hello& theirs) {
+  heard_.store(true, std::memory_order_relaxed);
   VAC_CHECK(check_access(listener_, channel_->peer_uid(), ::geteuid()));
   const LimitsConfig& limits = services_.config.limits;
   wire::Hello ours;

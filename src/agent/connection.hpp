@@ -116,7 +116,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   OwnerWord* owner_ = nullptr;
   ConnectionTag tag_;
   const std::int64_t opened_ns_;
-  std::atomic<bool> greeted_{false};
+  std::atomic<bool> heard_{false};    // hello has come; what it asks for may take its time
+  std::atomic<bool> greeted_{false};  // and has been answered
 
   // Set by greet(), then read only.
   wire::Hello agreed_;
