@@ -82,7 +82,7 @@ class Plugin {
   }
 
   /// Makes the state: `Result<std::unique_ptr<State>> fn(Host, std::string_view config_json)`.
-  /// Without it State{} is made.
+  /// Without it State{} is made, and a configuration other than {} is refused.
   template <class F>
   Plugin& opens(F fn) {
     static_assert(std::is_invocable_r_v<Result<std::unique_ptr<State>>, F, Host, std::string_view>);

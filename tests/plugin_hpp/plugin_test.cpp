@@ -162,6 +162,16 @@ struct Stateful {
   }
 };
 
+TEST(PluginOpen, RefusesSettingsThatNobodyReads) {
+  FakeHost host;
+  const OpenPlugin none(host, table_of<Throws>(), "{}");
+  EXPECT_EQ(none.code(), VAC_OK);
+  const OpenPlugin some(host, table_of<Throws>(), R"({"threads":2})");
+  EXPECT_EQ(some.code(), VAC_EINVAL);
+  EXPECT_EQ(host.error,
+            R"(the plugin takes no settings and was given {"threads":2}: leave them out)");
+}
+
 TEST(PluginHandler, TakesThePluginsState) {
   FakeHost host;
   OpenPlugin plugin(host, table_of<Stateful>(), R"({"threads":2})");

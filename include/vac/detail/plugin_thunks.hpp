@@ -196,10 +196,14 @@ struct Table {
     return guarded(*host, nullptr, [&]() -> int {
       auto made = std::make_unique<Instance<P>>(Instance<P>{&Maker::plugin(), host, nullptr});
       const auto& hook = made->plugin->hooks().open;
+      const std::string_view text = config == nullptr ? "{}" : config;
       if (hook) {
-        const std::string_view text = config == nullptr ? "{}" : config;
         const Status status = hook.run(hook.fn, *host, text, made->state);
         if (!status) return report(*host, nullptr, status.error());
+      } else if (!text.empty() && text != "{}") {
+        return report(*host, nullptr,
+                      Error{Errc::invalid, "the plugin takes no settings and was given " +
+                                               std::string(text) + ": leave them out"});
       } else if constexpr (std::is_default_constructible_v<State>) {
         made->state = std::make_unique<State>();
       }
