@@ -6,8 +6,8 @@ help_ci() {
   cat <<'HELP'
 usage: ./dev ci
 
-Runs lint, the commands that the README tells a newcomer to type, the sanitizers (with clang, which checks the
-annotations of locks), a clang build of what they leave out, and a short benchmark.
+Runs lint, the commands that the README tells a newcomer to type, an installation of the release, the sanitizers (with
+clang, which checks the annotations of locks), a clang build of what they leave out, and a short benchmark.
 Stops at the first part that fails and ends with a table of times.
 HELP
 }
@@ -26,6 +26,7 @@ command_ci() {
     # As typed by a reader: a shell of its own.
     ci_part "$line" bash -c "$line"
   done
+  ci_part "install release" tests/install/install_test.py build/release
   # clang and its analysis of locks see nearly everything here, the rest below.
   ci_part "asan" command_asan
   ci_part "tsan" command_tsan

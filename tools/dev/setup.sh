@@ -22,6 +22,7 @@ libgtest-dev          tests
 libgmock-dev          tests
 libssl-dev            tests: another SHA-256 to compare ours with
 strace                tests that count system calls
+valgrind              tests: a program that leaks or reads what it never wrote
 util-linux            tests that need a mount namespace of their own
 "
 packages_to_check="
