@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random calls of any operation of the table, random results for them, and comparing what came out
-// at the other end. Who uses it links vac_call.
+// Random results for the random calls of plugin_check, and comparing what came out at the other
+// end.
 #pragma once
 
 #include <vac/plugin.h>
@@ -12,20 +12,14 @@
 #include <vector>
 
 #include "call/op_table.hpp"
+#include "plugin_check/random_call.hpp"
 #include "support/built_call.hpp"
 #include "support/random.hpp"
 
 namespace vac::test {
 
-struct CallSizes {
-  std::uint64_t array_elements = 40;  ///< most elements of an array, bytes of a string
-  std::uint64_t list_items = 4;
-};
-
-/// A call that check_call accepts: empty arrays, absent optional arguments, ranks 0 to 8, lists of
-/// any length, leaves of any[] of every form, outputs with and without memory. Resources get random
-/// ids.
-BuiltCall random_call(const Op& op, Random& random, const CallSizes& sizes = {});
+using plugin_check::CallSizes;
+using plugin_check::random_call;
 
 /// One output as the caller must see it.
 struct ResultLeaf {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/built_call.hpp"
+#include "plugin_check/built_call.hpp"
 
 #include <algorithm>
 
-namespace vac::test {
+namespace vac::plugin_check {
 
 vac_arg& BuiltCall::add(std::uint8_t type, std::uint8_t form, std::uint8_t dir) {
   vac_arg record{};
@@ -102,4 +102,4 @@ vac_call& BuiltCall::call() {
   return call_;
 }
 
-}  // namespace vac::test
+}  // namespace vac::plugin_check
