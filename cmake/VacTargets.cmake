@@ -81,7 +81,8 @@ function(vac_layer name)
 endfunction()
 
 # vac_plugin(NAME [SOURCES file...] [LIBS target...] [TEST_LIBS target...])
-# The loadable module lib/vac/NAME.so, installed, which exports vac_plugin_entry alone, and the unit test plugin_NAME_test.
+# The loadable module lib/vac/NAME.so, installed, which exports vac_plugin_entry alone, the unit test plugin_NAME_test, and
+# the test PluginCheck.NAME: `vaccel plugin check` on it.
 function(vac_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS;TEST_LIBS")
   vac_split_sources("${CMAKE_CURRENT_SOURCE_DIR}" sources tests)
@@ -100,6 +101,11 @@ function(vac_plugin name)
     LIBRARY_OUTPUT_DIRECTORY "${VAC_PLUGIN_OUTPUT_DIRECTORY}"
     LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/plugin.map")
   install(TARGETS plugin_${name} LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/vac")
+  if(BUILD_TESTING)
+    # Whatever plugin there is keeps what plugin.h asks of it.
+    add_test(NAME PluginCheck.${name} COMMAND vaccel plugin check $<TARGET_FILE:plugin_${name}> --timeout-s 60)
+    set_tests_properties(PluginCheck.${name} PROPERTIES LABELS conformance TIMEOUT 300)
+  endif()
   if(tests)
     vac_test(plugin_${name}_test LABEL unit SOURCES ${tests} LIBS plugin_${name}_objects ${arg_LIBS} ${arg_TEST_LIBS})
   endif()

@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "doctor_command.hpp"
 #include "list_command.hpp"
+#include "plugin_check_command.hpp"
 #include "run_command.hpp"
 
 namespace {
@@ -47,6 +48,7 @@ int run(int argc, char** argv) {
   vac::cli::add_list_command(app, status);
   vac::cli::add_doctor_command(app, status);
   vac::cli::add_bench_command(app, status);
+  vac::cli::add_plugin_command(app, status);
   if (const char* word = unknown_command(app, argc, argv)) {
     std::fprintf(stderr, "vaccel: there is no command '%s': see vaccel --help\n", word);
     return static_cast<int>(ExitStatus::wrong_use);

@@ -55,7 +55,7 @@ TEST(Cli, TellsItsVersionAndItsHelp) {
   const test::ShellResult version = vaccel("--version");
   EXPECT_EQ(version.status, 0);
   EXPECT_THAT(version.output, StartsWith("vaccel 0."));
-  for (const char* command : {"", "run", "list", "doctor", "bench"}) {
+  for (const char* command : {"", "run", "list", "doctor", "plugin check", "bench"}) {
     const test::ShellResult help = vaccel(std::string(command) + " --help");
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_THAT(help.output, HasSubstr("Usage: vaccel")) << command;

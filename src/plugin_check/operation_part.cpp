@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/text.hpp"
+#include "plugin_check/parts.hpp"
+#include "plugin_check/random_call.hpp"
+#include "plugin_check/subject.hpp"
+#include "plugin_check/trial_call.hpp"
+
+namespace vac::plugin_check {
+namespace {
+
+constexpr std::uint32_t kFewCalls = 8;     // of the checks that repeat calls
+constexpr std::uint32_t kMostThreads = 8;  // where concurrency is higher, or without a limit
+constexpr std::uint32_t kMostBatched = 8;
+constexpr std::int64_t kQuickNs = 20'000;
+
+constexpr std::array<const char*, kPromises> kPromiseNames = {
+    "completes once", "codes", "error texts", "inputs stay", "bounds", "outputs"};
+
+std::int64_t now_ns() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+/// All that is done with one operation. Calls and what they were given live until the plugin is
+/// closed, so that what it does to them too late is seen.
+class OperationCheck {
+ public:
+  OperationCheck(Instance& instance, const CheckOptions& options, const Op& op,
+                 const vac_op_offer& offer, const CallPlace& place)
+      : instance_(instance), options_(options), op_(op), offer_(offer), place_(place) {
+    make_calls();
+  }
+
+  void answers();
+  void equal_calls();
+  void no_memory();
+  void cancelled();
+  void concurrent();
+  void batches();
+  void quick();
+  /// What every call above is held to. After the plugin is closed.
+  void promises();
+
+ private:
+  void make_calls();
+  std::string name(std::string_view check) const { return concat(op_.name, ": ", check); }
+  Reporter& reporter() const { return instance_.reporter(); }
+  TrialCall& new_trial(BuiltCall& built, std::string title, std::uint32_t slot = 0);
+  int submit(std::span<vac_call* const> calls, const std::string& check, const std::string& title);
+  void run(TrialCall& trial, const std::string& check);
+  std::span<TrialCall* const> succeeded(std::size_t most) const;
+  bool repeatable() const { return op_.idempotent; }
+  std::uint64_t key_of(TrialCall& trial, const std::string& check);
+  std::vector<TrialCall*> make_batch(const std::string& check);
+
+  Instance& instance_;
+  const CheckOptions& options_;
+  const Op& op_;
+  const vac_op_offer& offer_;
+  const CallPlace place_;
+  std::deque<BuiltCall> built_;
+  std::deque<TrialCall> trials_;
+  std::vector<TrialCall*> answered_;  // of answers()
+  std::vector<TrialCall*> succeeded_;
+};
+
+void OperationCheck::make_calls() {
+  const CallSizes sizes{.plausible = true};
+  for (std::uint32_t i = 0; i < options_.calls; ++i) {
+    Random random(options_.seed * 1'000'003 + i);
+    built_.push_back(random_call(op_, random, sizes));
+  }
+}
+
+TrialCall& OperationCheck::new_trial(BuiltCall& built, std::string title, std::uint32_t slot) {
+  CallPlace place = place_;
+  if (offer_.concurrency != 0) place.slot = slot % offer_.concurrency;
+  return trials_.emplace_back(op_, built, place, std::move(title));
+}
+
+int OperationCheck::submit(std::span<vac_call* const> calls, const std::string& check,
+                           const std::string& title) {
+  return run_plugin(reporter(), check, title, [&] {
+    clear_thread_text();
+    return instance_.table().submit(instance_.state(), calls.data(), calls.size());
+  });
+}
+
+void OperationCheck::run(TrialCall& trial, const std::string& check) {
+  vac_call* call = &trial.call();
+  const int code = submit({&call, 1}, check, trial.title());
+  if (code == VAC_EINPROGRESS) {
+    reporter().step(name(kPromiseNames[0]),
+                    concat(trial.title(),
+                           ": submit returned VAC_EINPROGRESS and complete was not "
+                           "called: call it once for each such call"));
+  }
+  trial.end(code, instance_.subject().asynchronous() || instance_.subject().remote());
+}
+
+void OperationCheck::answers() {
+  const std::string check = name("answers");
+  std::string refusal;
+  for (std::uint32_t i = 0; i < built_.size(); ++i) {
+    TrialCall& trial = new_trial(built_[i], concat("call ", i + 1, " of seed ", options_.seed));
+    run(trial, check);
+    answered_.push_back(&trial);
+    if (trial.code() == VAC_OK) {
+      succeeded_.push_back(&trial);
+    } else if (refusal.empty()) {
+      refusal = trial.text();
+    }
+  }
+  const std::size_t refused = answered_.size() - succeeded_.size();
+  const std::string counts = concat(answered_.size(), " calls, ", succeeded_.size(), " succeeded",
+                                    refused == 0 ? "" : concat(", the first refusal: ", refusal));
+  if (!succeeded_.empty()) return reporter().ok(check, counts);
+  reporter().tell(Verdict::warning, check,
+                  concat(counts, ": outputs could not be checked",
+                         place_.resource_state != nullptr && options_.resource_file.empty()
+                             ? ", give a resource that it takes by --resource"
+                             : ", test those of your own choice"));
+}
+
+std::span<TrialCall* const> OperationCheck::succeeded(std::size_t most) const {
+  return std::span(succeeded_).first(std::min(most, succeeded_.size()));
+}
+
+void OperationCheck::equal_calls() {
+  if (!repeatable()) return;
+  const std::string check = name("equal calls");
+  for (TrialCall* first : succeeded(kFewCalls)) {
+    TrialCall& second = new_trial(first->built(), first->title() + " again");
+    run(second, check);
+    const std::string difference =
+        second.code() == VAC_OK ? second.difference(*first) : "a failure: " + second.text();
+    if (difference.empty()) continue;
+    return reporter().failed(
+        check, concat(second.title(), " gave ", difference,
+                      ": the operation is idempotent, equal calls must give equal results"));
+  }
+  reporter().ok(check, concat("give equal results, ", succeeded(kFewCalls).size(), " pairs"));
+}
+
+void OperationCheck::no_memory() {
+  const std::string check = name("no memory");
+  std::size_t count = 0;
+  for (TrialCall* first : succeeded_) {
+    if (!first->record().asked_for_memory() || count == kFewCalls) continue;
+    ++count;
+    TrialCall& trial = new_trial(first->built(), first->title() + " with output answering NULL");
+    trial.record().no_memory = true;
+    run(trial, check);
+    if (trial.code() != VAC_OK || !trial.record().asked_for_memory()) continue;
+    return reporter().failed(check,
+                             concat(trial.title(), " succeeded: return VAC_ENOMEM and a text"));
+  }
+  if (count != 0) reporter().ok(check, concat(count, " calls were refused"));
+}
+
+void OperationCheck::cancelled() {
+  const std::string check = name("cancelled");
+  const vac_plugin& table = instance_.table();
+  std::uint32_t given_up = 0;
+  const auto calls = std::span(answered_).first(std::min<std::size_t>(kFewCalls, answered_.size()));
+  for (TrialCall* first : calls) {
+    TrialCall& trial = new_trial(first->built(), first->title() + ", cancelled");
+    trial.record().cancelled = true;
+    vac_call* call = &trial.call();
+    const int code = submit({&call, 1}, check, trial.title());
+    if (code == VAC_EINPROGRESS) {
+      if (table.cancel != nullptr) {
+        run_plugin(reporter(), check, trial.title() + ", cancel",
+                   [&] { table.cancel(instance_.state(), call); });
+      }
+      reporter().step(
+          name(kPromiseNames[0]),
+          trial.title() + ": complete was not called: cancelled calls end by it as well");
+    }
+    trial.end(code, instance_.subject().asynchronous() || instance_.subject().remote());
+    given_up += trial.code() == VAC_ECANCELED ? 1 : 0;
+  }
+  reporter().ok(check, concat(calls.size(), " calls ended, ", given_up, " of them as cancelled"));
+}
+
+void OperationCheck::concurrent() {
+  const std::string check = name("concurrent calls");
+  const std::uint32_t limit = offer_.concurrency == 0 ? kMostThreads : offer_.concurrency;
+  const std::uint32_t threads = std::min(limit, kMostThreads);
+  if (threads == 1) return reporter().ok(check, "it is asked for one at a time");
+  // trials[i] is run by thread i % threads, which has that slot.
+  std::vector<TrialCall*> trials, alone;
+  for (std::uint32_t i = 0; i < kFewCalls * threads; ++i) {
+    TrialCall* first = answered_[(i / threads + i % threads) % answered_.size()];
+    trials.push_back(&new_trial(first->built(), first->title() + " beside others", i % threads));
+    alone.push_back(first);
+  }
+  std::vector<std::thread> running;
+  for (std::uint32_t thread = 0; thread < threads; ++thread) {
+    running.emplace_back([&, thread] {
+      for (std::size_t i = thread; i < trials.size(); i += threads) run(*trials[i], check);
+    });
+  }
+  for (std::thread& thread : running) thread.join();
+  for (std::size_t i = 0; repeatable() && i < trials.size(); ++i) {
+    if (trials[i]->code() != VAC_OK || alone[i]->code() != VAC_OK) continue;
+    const std::string difference = trials[i]->difference(*alone[i]);
+    if (difference.empty()) continue;
+    return reporter().failed(check, concat(trials[i]->title(), " gave ", difference,
+                                           " than alone: share nothing between calls without a "
+                                           "lock, or lower the offer's concurrency"));
+  }
+  reporter().ok(check, concat(trials.size(), " calls on ", threads, " threads"));
+}
+
+std::uint64_t OperationCheck::key_of(TrialCall& trial, const std::string& check) {
+  return run_plugin(reporter(), check, "batch_key",
+                    [&] { return instance_.table().batch_key(instance_.state(), &trial.call()); });
+}
+
+/// Calls that the host may put together: of one key. Without a key, equal calls.
+std::vector<TrialCall*> OperationCheck::make_batch(const std::string& check) {
+  const std::size_t most = std::min(offer_.max_batch, kMostBatched);
+  std::vector<TrialCall*> batch;
+  std::optional<std::uint64_t> key;
+  for (TrialCall* first : succeeded_.empty() ? answered_ : succeeded_) {
+    TrialCall& trial = new_trial(first->built(), first->title() + " in a batch",
+                                 static_cast<std::uint32_t>(batch.size()));
+    if (instance_.table().batch_key != nullptr) {
+      const std::uint64_t own = key_of(trial, check);
+      if (own == 0 || (key && *key != own)) continue;
+      key = own;
+    }
+    batch.push_back(&trial);
+    const bool equal = instance_.table().batch_key == nullptr;
+    while (equal && batch.size() < most) {
+      batch.push_back(&new_trial(first->built(), concat(first->title(), " in a batch"),
+                                 static_cast<std::uint32_t>(batch.size())));
+    }
+    if (batch.size() == most) break;
+  }
+  return batch;
+}
+
+void OperationCheck::batches() {
+  if (offer_.max_batch < 2) return;
+  const std::string check = name("batches");
+  const std::vector<TrialCall*> batch = make_batch(check);
+  if (batch.size() < 2) {
+    return reporter().tell(Verdict::skipped, check,
+                           "no two calls have one batch_key: give it more by --calls");
+  }
+  std::vector<vac_call*> calls;
+  for (TrialCall* trial : batch) calls.push_back(&trial->call());
+  const std::string title = concat("a batch of ", calls.size());
+  const int code = submit(calls, check, title);
+  if (code == VAC_OK) {
+    return reporter().failed(check, concat(title,
+                                           ": submit returned VAC_OK: return VAC_EINPROGRESS "
+                                           "and complete each call, or one error for all"));
+  }
+  for (TrialCall* trial : batch) {
+    if (code == VAC_EINPROGRESS) {
+      reporter().step(name(kPromiseNames[0]),
+                      concat(title, ": complete was not called for each of its calls"));
+      trial->end_in_batch();
+    } else {
+      trial->end_refused(code);
+    }
+  }
+  for (std::size_t i = 0; repeatable() && code == VAC_EINPROGRESS && i < batch.size(); ++i) {
+    if (batch[i]->code() != VAC_OK) continue;
+    const auto alone = std::ranges::find_if(
+        succeeded_, [&](TrialCall* trial) { return &trial->built() == &batch[i]->built(); });
+    const std::string difference =
+        alone == succeeded_.end() ? std::string() : batch[i]->difference(**alone);
+    if (difference.empty()) continue;
+    return reporter().failed(check, concat(batch[i]->title(), " gave ", difference, " than alone"));
+  }
+  const bool keyed = instance_.table().batch_key != nullptr;
+  reporter().tell(keyed ? Verdict::ok : Verdict::warning, check,
+                  concat(title, code == VAC_EINPROGRESS ? " ended" : " was refused",
+                         keyed ? ""
+                               : ", but without batch_key no host makes one: set it, or "
+                                 "max_batch to 1"));
+}
+
+void OperationCheck::quick() {
+  if ((offer_.flags & VAC_OFFER_QUICK) == 0) return;
+  const std::string check = name("quick");
+  std::vector<std::int64_t> times;
+  for (TrialCall* first : answered_) {
+    TrialCall& trial = new_trial(first->built(), first->title() + ", timed");
+    const std::int64_t start = now_ns();
+    run(trial, check);
+    times.push_back(now_ns() - start);
+  }
+  if (times.empty()) return;
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::ranges::nth_element(times, middle);
+  reporter().tell(Verdict::note, check,
+                  concat("a call takes ", *middle / 1000, ".", *middle / 100 % 10,
+                         " us (median), with what the check itself does",
+                         *middle > kQuickNs ? ": more than 20 us hold up a connection's thread, "
+                                              "leave VAC_OFFER_QUICK out"
+                                            : ""));
+}
+
+void OperationCheck::promises() {
+  std::array<std::optional<std::string>, kPromises> first;
+  for (TrialCall& trial : trials_) {
+    trial.look_again();
+    for (Breach& breach : trial.take_breaches()) {
+      std::optional<std::string>& place = first[static_cast<std::size_t>(breach.promise)];
+      if (!place) place = std::move(breach.text);
+    }
+  }
+  for (std::size_t i = 0; i < kPromises; ++i) {
+    if (first[i]) {
+      reporter().failed(name(kPromiseNames[i]), *first[i]);
+    } else if (static_cast<Promise>(i) != Promise::outputs || !succeeded_.empty()) {
+      reporter().ok(name(kPromiseNames[i]), concat(trials_.size(), " calls"));
+    }
+  }
+}
+
+bool takes_resource(const Op& op) {
+  return std::ranges::any_of(op.args, [](const OpArgument& argument) {
+    return argument.signature == signature_word(VAC_RESOURCE, VAC_SCALAR, VAC_IN);
+  });
+}
+
+/// With the session open and the resource attached.
+void check_calls(OperationCheck& operation) {
+  operation.answers();
+  operation.equal_calls();
+  operation.no_memory();
+  operation.cancelled();
+  operation.concurrent();
+  operation.batches();
+  operation.quick();
+}
+
+/// Why there can be no calls; empty where there can.
+std::string resource_fault(const CheckOptions& options, const AttachedTo& attached) {
+  if (attached.answer()) return {};
+  return concat("its resource was refused with ", attached.answer().words(),
+                options.resource_file.empty() ? ": give one that it takes by --resource" : "");
+}
+
+}  // namespace
+
+void check_operation(Reporter& reporter, const CheckOptions& options, const Op& op,
+                     const vac_op_offer& offer) {
+  const Subject subject = Subject::load(reporter, options.file);
+  const std::string check = concat(op.name, ": answers");
+  const Result<KitResource> data = resource_of(options);
+  if (!data) return reporter.failed(check, data.error().message());
+  Instance instance(reporter, subject, check, options.config_json);
+  if (!instance.answer()) return;  // told already
+  std::optional<OperationCheck> operation;
+  {
+    const SessionOf session(instance, check, session_address(options, subject.remote()));
+    if (!session.answer()) {
+      return reporter.tell(Verdict::skipped, check, "no session opens, see 'sessions'");
+    }
+    std::optional<AttachedTo> attached;
+    if (takes_resource(op)) {
+      attached.emplace(instance, check, session.state(), data->data->view());
+      if (std::string fault = resource_fault(options, *attached); !fault.empty()) {
+        return reporter.tell(options.resource_file.empty() ? Verdict::skipped : Verdict::failed,
+                             check, fault);
+      }
+    }
+    const CallPlace place{session.state(), attached ? attached->state() : nullptr, VAC_NO_SLOT};
+    operation.emplace(instance, options, op, offer, place);
+    check_calls(*operation);
+  }
+  instance.close();
+  operation->promises();
+}
+
+}  // namespace vac::plugin_check
