@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "call/check.hpp"
 #include "call/types.hpp"
+#include "plugin_check/clock.hpp"
 
 namespace vac::plugin_check {
 namespace {
@@ -133,6 +134,10 @@ void* CallRecord::output(std::uint32_t arg, std::uint32_t child, std::uint64_t b
   }
 }
 
+bool CallRecord::is_cancelled() const noexcept {
+  return cancelled.load() || (call_.deadline_ns != 0 && now_ns() >= call_.deadline_ns);
+}
+
 void CallRecord::wait() const {
   while (done_.load() == 0) done_.wait(0);
 }
@@ -184,7 +189,7 @@ const vac_host& kit_host() noexcept {
          std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) -> void* {
         return record_of(call).output(arg, child, bytes, type, rank, dims);
       },
-      [](const vac_call* call) { return record_of(call).cancelled.load() ? 1 : 0; },
+      [](const vac_call* call) { return record_of(call).is_cancelled() ? 1 : 0; },
       [](vac_call*, std::uint64_t, std::uint64_t) {},
       [](void*, int, const char*) {},
   };

@@ -42,7 +42,7 @@ class CallRecord {
   CallRecord(const Op& op, const vac_call& call) : op_(op), call_(call) {}
 
   // What the host answers:
-  std::atomic<bool> cancelled{false};
+  std::atomic<bool> cancelled{false};  ///< from the start; later the deadline does it
   std::atomic<bool> no_memory{false};  ///< output answers NULL
 
   // The functions of the host table:
@@ -50,6 +50,8 @@ class CallRecord {
   void error(std::uint32_t detail, const char* message);
   void* output(std::uint32_t arg, std::uint32_t child, std::uint64_t bytes, std::uint8_t type,
                std::uint8_t rank, const std::int64_t* dims);
+
+  bool is_cancelled() const noexcept;
 
   // For who submitted the call:
   /// Until complete() was called.

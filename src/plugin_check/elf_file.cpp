@@ -86,6 +86,7 @@ bool is_of_the_library(std::string_view name) {
   if (std::ranges::find(kNames, name) != kNames.end()) return true;
   if (!name.starts_with("_Z")) return false;
   name.remove_prefix(2);
+  while (name.starts_with('Z')) name.remove_prefix(1);  // a static of a function
   for (const std::string_view kind : {"GV", "TV", "TI", "TS", "TT", "GR"}) {
     if (name.starts_with(kind)) name.remove_prefix(kind.size());
   }

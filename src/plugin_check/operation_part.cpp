@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <time.h>
-
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "plugin_check/clock.hpp"
 #include "plugin_check/parts.hpp"
 #include "plugin_check/random_call.hpp"
 #include "plugin_check/subject.hpp"
@@ -24,15 +24,11 @@ constexpr std::uint32_t kFewCalls = 8;     // of the checks that repeat calls
 constexpr std::uint32_t kMostThreads = 8;  // where concurrency is higher, or without a limit
 constexpr std::uint32_t kMostBatched = 8;
 constexpr std::int64_t kQuickNs = 20'000;
+// A call has this time; then `cancelled` tells the plugin that its caller has given up.
+constexpr std::int64_t kCallNs = 1'000'000'000;
 
 constexpr std::array<const char*, kPromises> kPromiseNames = {
     "completes once", "codes", "error texts", "inputs stay", "bounds", "outputs"};
-
-std::int64_t now_ns() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 /// All that is done with one operation. Calls and what they were given live until the plugin is
 /// closed, so that what it does to them too late is seen.
@@ -64,6 +60,7 @@ class OperationCheck {
   std::span<TrialCall* const> succeeded(std::size_t most) const;
   bool repeatable() const { return op_.idempotent; }
   std::uint64_t key_of(TrialCall& trial, const std::string& check);
+  std::vector<TrialCall*> of_one_key(const std::string& check);
   std::vector<TrialCall*> make_batch(const std::string& check);
 
   Instance& instance_;
@@ -95,6 +92,8 @@ int OperationCheck::submit(std::span<vac_call* const> calls, const std::string& 
                            const std::string& title) {
   return run_plugin(reporter(), check, title, [&] {
     clear_thread_text();
+    const std::int64_t deadline_ns = now_ns() + kCallNs;
+    for (vac_call* call : calls) call->deadline_ns = deadline_ns;
     return instance_.table().submit(instance_.state(), calls.data(), calls.size());
   });
 }
@@ -145,6 +144,7 @@ void OperationCheck::equal_calls() {
   for (TrialCall* first : succeeded(kFewCalls)) {
     TrialCall& second = new_trial(first->built(), first->title() + " again");
     run(second, check);
+    if (second.gave_up()) continue;
     const std::string difference =
         second.code() == VAC_OK ? second.difference(*first) : "a failure: " + second.text();
     if (difference.empty()) continue;
@@ -231,26 +231,29 @@ std::uint64_t OperationCheck::key_of(TrialCall& trial, const std::string& check)
                     [&] { return instance_.table().batch_key(instance_.state(), &trial.call()); });
 }
 
-/// Calls that the host may put together: of one key. Without a key, equal calls.
+/// The calls that the host may put together: those of the key that most have. Without batch_key,
+/// one call.
+std::vector<TrialCall*> OperationCheck::of_one_key(const std::string& check) {
+  const std::vector<TrialCall*>& calls = succeeded_.empty() ? answered_ : succeeded_;
+  if (instance_.table().batch_key == nullptr) return {calls.front()};
+  std::map<std::uint64_t, std::vector<TrialCall*>> groups;
+  for (TrialCall* call : calls) {
+    TrialCall& trial = new_trial(call->built(), call->title() + ", asked for its key");
+    if (const std::uint64_t key = key_of(trial, check)) groups[key].push_back(call);
+  }
+  const auto most =
+      std::ranges::max_element(groups, {}, [](const auto& group) { return group.second.size(); });
+  return most == groups.end() ? std::vector<TrialCall*>() : most->second;
+}
+
+/// As many as are allowed; equal calls where there are too few others.
 std::vector<TrialCall*> OperationCheck::make_batch(const std::string& check) {
-  const std::size_t most = std::min(offer_.max_batch, kMostBatched);
   std::vector<TrialCall*> batch;
-  std::optional<std::uint64_t> key;
-  for (TrialCall* first : succeeded_.empty() ? answered_ : succeeded_) {
-    TrialCall& trial = new_trial(first->built(), first->title() + " in a batch",
-                                 static_cast<std::uint32_t>(batch.size()));
-    if (instance_.table().batch_key != nullptr) {
-      const std::uint64_t own = key_of(trial, check);
-      if (own == 0 || (key && *key != own)) continue;
-      key = own;
-    }
-    batch.push_back(&trial);
-    const bool equal = instance_.table().batch_key == nullptr;
-    while (equal && batch.size() < most) {
-      batch.push_back(&new_trial(first->built(), concat(first->title(), " in a batch"),
-                                 static_cast<std::uint32_t>(batch.size())));
-    }
-    if (batch.size() == most) break;
+  const std::vector<TrialCall*> calls = of_one_key(check);
+  const std::uint32_t most = std::min(offer_.max_batch, kMostBatched);
+  for (std::uint32_t i = 0; i < most && !calls.empty(); ++i) {
+    TrialCall* first = calls[i % calls.size()];
+    batch.push_back(&new_trial(first->built(), first->title() + " in a batch", i));
   }
   return batch;
 }
@@ -259,9 +262,9 @@ void OperationCheck::batches() {
   if (offer_.max_batch < 2) return;
   const std::string check = name("batches");
   const std::vector<TrialCall*> batch = make_batch(check);
-  if (batch.size() < 2) {
+  if (batch.empty()) {
     return reporter().tell(Verdict::skipped, check,
-                           "no two calls have one batch_key: give it more by --calls");
+                           "batch_key is 0 for every call, so it never is in one");
   }
   std::vector<vac_call*> calls;
   for (TrialCall* trial : batch) calls.push_back(&trial->call());

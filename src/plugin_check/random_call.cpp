@@ -36,7 +36,8 @@ class CallMaker {
       call_.list(dir, VAC_ANY_COUNT);
       return;
     }
-    const auto count = static_cast<std::uint32_t>(values_.list_count());
+    const bool names = type_of(argument.child_signature) == VAC_CHAR;
+    const auto count = static_cast<std::uint32_t>(values_.usual_list_count(names));
     call_.list(dir, count);
     for (std::uint32_t i = 0; i < count; ++i) {
       if (argument.child_signature != 0) {

@@ -63,6 +63,7 @@ RandomTensor RandomValues::tensor() {
   tensor.type = kind == 0          ? std::uint8_t{VAC_STRING}
                 : kind <= VAC_C128 ? static_cast<std::uint8_t>(kind)
                                    : std::uint8_t{VAC_OPAQUE};
+  if (plausible_ && random_.one_in(2)) tensor.type = VAC_F32;
   std::int64_t product = 1;
   for (std::uint64_t rank = random_.below(VAC_MAX_RANK + 1); rank > 0; --rank) {
     std::int64_t dim = random_.pick<std::int64_t>({1, 2, 3, 5, 7});
@@ -77,6 +78,11 @@ RandomTensor RandomValues::tensor() {
 
 std::uint64_t RandomValues::capacity(std::uint8_t type) {
   return random_.one_in(3) ? VAC_ANY_BYTES : element_bytes(type) * count();
+}
+
+std::uint64_t RandomValues::usual_list_count(bool names) {
+  if (plausible_ && random_.one_in(2)) return names ? 0 : 1;
+  return list_count();
 }
 
 std::uint64_t RandomValues::count() {

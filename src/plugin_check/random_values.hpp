@@ -15,8 +15,8 @@ namespace vac::plugin_check {
 struct CallSizes {
   std::uint64_t array_elements = 40;  ///< most elements of an array, bytes of a string
   std::uint64_t list_items = 4;
-  /// Half of the calls have small numbers, and arrays of one size, so that sizes and strides often
-  /// agree as an operation wants them.
+  /// Half of the calls have small numbers, arrays of one size, and often one tensor of f32 without
+  /// names, so that sizes and strides agree more often as an operation wants them.
   bool plausible = false;
 };
 
@@ -40,6 +40,8 @@ class RandomValues {
   /// Of an output, in bytes; VAC_ANY_BYTES at times.
   std::uint64_t capacity(std::uint8_t type);
   std::uint64_t list_count() { return random_.below(sizes_.list_items + 1); }
+  /// Of names, or of tensors: where plausible, half of them are none and one.
+  std::uint64_t usual_list_count(bool names);
 
  private:
   std::uint64_t count();

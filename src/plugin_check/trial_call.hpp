@@ -50,6 +50,8 @@ class TrialCall {
 
   /// After the end.
   int code() const noexcept { return code_; }
+  /// Cancelled, or its deadline came.
+  bool gave_up() const noexcept { return code_ == VAC_ECANCELED || code_ == VAC_ETIMEDOUT; }
   std::string text() const { return record_.text(); }
   std::vector<Breach> take_breaches();
   /// Empty where both calls gave the same, else which output is another. Both have succeeded.
