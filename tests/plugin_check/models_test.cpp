@@ -16,7 +16,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(PluginCheckTorch, PassesWithAModel) {
-  const std::string model = (test::build_directory() / "test-models" / "no_description.pt").string();
+  const std::string model =
+      (test::build_directory() / "test-models" / "no_description.pt").string();
   const test::ShellResult result = test::shell(
       test::program("vaccel").string() + " plugin check " + test::plugin("torch").string() +
       " --timeout-s 100 --calls 200 --resource " + model + ",threads=1 2>/dev/null");

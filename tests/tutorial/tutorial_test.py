@@ -84,7 +84,7 @@ def run_script(script: str, folder: Path, prefix: Path) -> str:
 
 
 def faults(commands: list[Command], output: str) -> list[str]:
-    found = []
+    found: list[str] = []
     rest = output
     for command in commands:
         seen, mark, rest = rest.partition(MARK + " ")
