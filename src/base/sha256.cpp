@@ -2,6 +2,7 @@
 #include "base/sha256.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <new>
 
 #include "base/errno_error.hpp"
 #include "base/fd.hpp"
@@ -155,9 +155,25 @@ std::string sha256_hex(std::span<const std::byte> data) {
   return to_hex(hash.finish());
 }
 
+namespace {
+
+/// A mapping of its own: from the heap of a thread it would not go back to the system, and every
+/// thread that has hashed a file would keep one.
+std::byte* map_piece() noexcept {
+  void* const memory =
+      ::mmap(nullptr, kPiece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
+}
+
+struct Unmap {
+  void operator()(std::byte* piece) const noexcept { ::munmap(piece, kPiece); }
+};
+
+}  // namespace
+
 Result<std::string> sha256_fd(int fd, const std::string& name, const Sha256Progress& progress) {
   VAC_TRY(const std::uint64_t total, regular_size(fd, name));
-  const std::unique_ptr<std::byte[]> piece(new (std::nothrow) std::byte[kPiece]);
+  const std::unique_ptr<std::byte, Unmap> piece(map_piece());
   if (!piece)
     return Error{Errc::no_memory, concat("cannot read '", printable(name), "': no memory")};
   ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
