@@ -28,6 +28,10 @@ namespace {
 // The agent gives up on a handshake after this time as well.
 constexpr std::chrono::milliseconds kOpenPatience{2000};
 
+// What comes goes straight to memory that the caller has given or the host finds: the agent's limit
+// is enough. No machine has as much as this.
+constexpr std::uint64_t kLargestFrame = std::uint64_t{1} << 48U;
+
 struct PluginState {
   const vac_host& host;
 };
@@ -71,6 +75,7 @@ Result<std::shared_ptr<Connection>> connect_to(const std::string& text,
   if (options.timeout.count() != 0) patience = std::min(patience, options.timeout);
   VAC_TRY(std::unique_ptr<transport::Channel> channel, transport::connect(address, patience));
   wire::Hello hello;
+  hello.largest_frame = kLargestFrame;
   hello.client_name = options.name.empty() ? program_invocation_short_name : options.name;
   VAC_TRY(const wire::Hello agreed, shake_hands(*channel, hello, text, patience));
   VAC_TRY(std::unique_ptr<Connection> connection,

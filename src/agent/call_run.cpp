@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/call_run.hpp"
 
+#include <new>
 #include <string>
 #include <utility>
 
@@ -44,17 +45,50 @@ Status check_in_place(const CallTask& task) {
   for (std::uint32_t i = 0; i < task.call.arg_count; ++i) {
     if (!in_place(task.call.args[i])) continue;
     if (task.call.args[i].bytes > task.capacities[next++]) {
-      return Error{Errc::failed, concat(task.op->name,
-                                        ": the plugin says to have written more than "
-                                        "there was room for")};
+      return Error{Errc::failed, "the plugin says to have written more than there was room for"};
     }
   }
   return {};
 }
 
+/// Plugins do not know why they got no memory.
+void explain_refusal(Connection& connection, CallTask& task) {
+  const Error why = no_room(connection.tenant(), "a result", task.outputs.refused_bytes());
+  task.context.message = concat(task.op->name, ": ", why.text());
+}
+
 int run(Connection& connection, CallTask& task) {
   if (task.op->control()) return run_control(connection, task);
-  return connection.session().dispatch(task.call, task.context);
+  const int code = connection.session().dispatch(task.call, task.context);
+  if (code == VAC_ENOMEM && task.outputs.refused_bytes() != 0) explain_refusal(connection, task);
+  return code;
+}
+
+void run_and_encode(Connection& connection, CallTask& task, std::int64_t started_ns) {
+  if (task.context.cancelled.load(std::memory_order_relaxed)) {
+    return fail_call(connection, task, VAC_ECANCELED,
+                     concat(task.op->name, ": cancelled before it was started"));
+  }
+  if (task.call.deadline_ns != 0 && task.call.deadline_ns <= started_ns) {
+    return fail_call(connection, task, VAC_ETIMEDOUT,
+                     concat(task.op->name, ": its time was over before it could be started"));
+  }
+  const int code = run(connection, task);
+  if (code != VAC_OK) return fail_call(connection, task, code, task.context.message);
+
+  const std::int64_t done_ns = now_ns();
+  vac_call& call = task.call;
+  call.queue_us = to_us(started_ns - task.received_ns);
+  if (call.plugin_us == 0) call.plugin_us = to_us(done_ns - started_ns);
+  Status encoded = check_in_place(task);
+  if (encoded) {
+    encoded =
+        task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
+                                to_us(done_ns - task.received_ns), connection.largest_frame());
+  }
+  if (encoded) return;
+  const std::string text = concat(task.op->name, ": ", encoded.error().text());
+  fail_call(connection, task, encoded.error().value(), text);
 }
 
 }  // namespace
@@ -79,28 +113,11 @@ Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader
 }
 
 void run_call(Connection& connection, CallTask& task, std::int64_t started_ns) {
-  if (task.context.cancelled.load(std::memory_order_relaxed)) {
-    return fail_call(connection, task, VAC_ECANCELED,
-                     concat(task.op->name, ": cancelled before it was started"));
+  try {
+    run_and_encode(connection, task, started_ns);
+  } catch (const std::bad_alloc&) {
+    fail_call(connection, task, VAC_ENOMEM, {});
   }
-  if (task.call.deadline_ns != 0 && task.call.deadline_ns <= started_ns) {
-    return fail_call(connection, task, VAC_ETIMEDOUT,
-                     concat(task.op->name, ": its time was over before it could be started"));
-  }
-  const int code = run(connection, task);
-  if (code != VAC_OK) return fail_call(connection, task, code, task.context.message);
-
-  const std::int64_t done_ns = now_ns();
-  vac_call& call = task.call;
-  call.queue_us = to_us(started_ns - task.received_ns);
-  if (call.plugin_us == 0) call.plugin_us = to_us(done_ns - started_ns);
-  Status encoded = check_in_place(task);
-  if (encoded) {
-    encoded =
-        task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
-                                to_us(done_ns - task.received_ns), connection.largest_frame());
-  }
-  if (!encoded) fail_call(connection, task, encoded.error().value(), encoded.error().text());
 }
 
 void fail_call(const Connection& connection, CallTask& task, int code, std::string_view text) {

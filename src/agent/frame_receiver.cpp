@@ -154,11 +154,8 @@ TaskPtr FrameReceiver::new_task(const FrameHeader& header, const Op& op) {
   task->frame =
       Block::get(connection_.services().slabs, connection_.tenant().memory(), whole_bytes(header));
   if (!task->frame) {
-    refuse(header, Error{Errc::no_space,
-                         concat(op.name, ": the agent has no room for a request of ",
-                                format_bytes(whole_bytes(header)), " now: ", "the limit of ",
-                                connection_.tenant().title(), " is ",
-                                format_bytes(connection_.tenant().memory().limit()))});
+    refuse(header,
+           no_room(connection_.tenant(), "a request", whole_bytes(header)).with_context(op.name));
     return {};
   }
   task->connection = connection_.shared_from_this();
@@ -269,8 +266,8 @@ void FrameReceiver::start(TaskPtr task) {
     connection_.send_replies(worker_);
     return connection_.finish(std::move(task));
   }
-  connection_.calls_.add(*task);
   worker_.calls.push_back(std::move(task));
+  connection_.calls_.add(*worker_.calls.back());
 }
 
 void FrameReceiver::refuse(const FrameHeader& header, const Error& why) {

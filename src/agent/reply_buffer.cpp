@@ -13,6 +13,7 @@ constexpr std::size_t kArenaBytes = SlabPool::kSmallestBlock;
 
 void ReplyBuffer::clear() noexcept {
   arena_used_ = 0;
+  refused_bytes_ = 0;
   blocks_.clear();
   outputs_.clear();
 }
@@ -49,6 +50,7 @@ void* ReplyBuffer::output(vac_call& /*call*/, std::uint32_t arg, std::uint32_t c
     }
     void* const data = memory(bytes);
     if (data == nullptr) {
+      refused_bytes_ = bytes;
       outputs_.erase(place);
       return nullptr;
     }

@@ -34,6 +34,8 @@ class ReplyBuffer final : public core::OutputSink {
 
   /// What was asked for, each place once, in the order of the first request.
   std::span<const wire::FrameEncoder::Output> outputs() const noexcept { return outputs_; }
+  /// The size of an output of this call for which there was no room; 0 for none.
+  std::uint64_t refused_bytes() const noexcept { return refused_bytes_; }
   void clear() noexcept;
 
  private:
@@ -43,6 +45,7 @@ class ReplyBuffer final : public core::OutputSink {
   MemoryAccount* account_ = nullptr;
   Slab arena_;
   std::size_t arena_used_ = 0;
+  std::uint64_t refused_bytes_ = 0;
   std::vector<Block> blocks_;
   std::vector<wire::FrameEncoder::Output> outputs_;
 };

@@ -6,6 +6,15 @@
 
 namespace vac::agent {
 
+Error no_room(const Tenant& tenant, std::string_view what, std::uint64_t bytes) {
+  return Error{
+      Errc::no_space,
+      concat("the agent has no room for ", what, " of ", format_bytes(bytes), " now: the limit of ",
+             tenant.title(), " is ", format_bytes(tenant.memory_limit()),
+             ": try again later, or raise memory in [limits] of the agent's "
+             "configuration")};
+}
+
 Tenant& TenantTable::get(const std::string& address, const std::string& credential) {
   const std::string key = concat(address, " ", credential);
   const MutexLock lock(mutex_);

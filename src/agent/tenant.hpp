@@ -2,10 +2,13 @@
 // On whose behalf a connection acts.
 #pragma once
 
+#include <vac/result.hpp>
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "agent/memory_account.hpp"
@@ -31,11 +34,16 @@ class Tenant {
   const std::string& folder() const noexcept { return folder_; }
   /// Requests and results in transit.
   MemoryAccount& memory() noexcept { return memory_; }
+  std::uint64_t memory_limit() const noexcept { return memory_.limit(); }
 
  private:
   const std::string key_, title_, folder_;
   MemoryAccount memory_;
 };
+
+/// VAC_ENOSPC: the tenant or the machine has no room for `what`, such as "a request", of so many
+/// bytes.
+Error no_room(const Tenant& tenant, std::string_view what, std::uint64_t bytes);
 
 /// All tenants seen since the start. They are few and are kept. Thread-safe.
 class TenantTable {

@@ -27,9 +27,7 @@ Result<std::unique_ptr<Upload>> Upload::begin(ResourceStore& store, Tenant& tena
   const auto lines = static_cast<std::uint64_t>(std::ranges::count(manifest, '\n'));
   const std::uint64_t charge = manifest.size() + lines * kPartBytes;
   if (!tenant.memory().charge(charge)) {
-    return Error{Errc::no_space, concat("the agent has no room for a manifest of ",
-                                        format_bytes(charge), " now: the limit of ", tenant.title(),
-                                        " is ", format_bytes(tenant.memory().limit()))};
+    return no_room(tenant, "a manifest", charge);
   }
   std::unique_ptr<Upload> upload(new Upload(store, tenant, charge));
   VAC_CHECK(upload->read(manifest, options_json));

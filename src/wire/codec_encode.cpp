@@ -135,8 +135,9 @@ Status FrameEncoder::add_payload(const void* data, std::uint64_t bytes,
 }
 
 Error FrameEncoder::too_large(std::uint64_t largest_frame) const {
-  return Error{Errc::message_size, concat("its data is larger than the ", largest_frame,
-                                          " bytes that one frame to the peer may have")};
+  return Error{Errc::message_size,
+               concat("its data is larger than the ", largest_frame,
+                      " bytes that one frame to the peer may have: ", kLargestFrameRemedy)};
 }
 
 Status FrameEncoder::finish(std::uint64_t largest_frame) {

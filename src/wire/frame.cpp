@@ -86,9 +86,9 @@ Status check_header(const FrameHeader& header, std::uint64_t largest_frame) {
   const std::uint64_t head = head_bytes(header);
   if (header.payload_bytes > largest_frame || head > largest_frame - header.payload_bytes)
       [[unlikely]] {
-    return Error{Errc::message_size,
-                 concat("the ", rules.name, " frame has ", header.payload_bytes,
-                        " bytes of payload, a frame may have ", largest_frame, " bytes in all")};
+    return Error{Errc::message_size, concat("the ", rules.name, " frame has ", header.payload_bytes,
+                                            " bytes of payload, a frame may have ", largest_frame,
+                                            " bytes in all: ", kLargestFrameRemedy)};
   }
   return {};
 }

@@ -24,6 +24,9 @@ inline constexpr std::uint32_t kMaxMessageBytes = 1024;  // of an error's text
 inline constexpr std::uint64_t kMaxDataInMeta = 256;     // of one argument
 inline constexpr std::size_t kMaxHelloBytes = 4096;      // of the whole frame
 inline constexpr std::uint32_t kVersion = 1;
+/// What to do about VAC_EMSGSIZE, for people.
+inline constexpr const char* kLargestFrameRemedy =
+    "split the data, or raise frame in [limits] of the agent's configuration";
 
 enum class Kind : std::uint8_t {
   hello = 1,
