@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 
 #include "agent/access.hpp"
 #include "agent/clock.hpp"
@@ -39,6 +40,17 @@ Connection::~Connection() {
 }
 
 Connection::Received Connection::receive(Worker& worker, Wait wait) {
+  try {
+    return read_some(worker, wait);
+  } catch (const std::bad_alloc&) {  // in the middle of a frame: nobody can go on from there
+    worker.replies.clear();
+    worker.quick.reset();
+    give_up_for_memory();
+    return {Read::ended, true};
+  }
+}
+
+Connection::Received Connection::read_some(Worker& worker, Wait wait) {
   const std::span<std::byte> buffer = reader_.buffer(worker.staging);
   if (reader_.rest() != 0 && wait == Wait::block) wait = Wait::all;
   const std::ptrdiff_t count = channel_->receive(buffer, wait);
@@ -81,6 +93,14 @@ void Connection::refuse(const Error& why) {
   wire::FrameEncoder goodbye;
   goodbye.encode_goodbye(why.value(), services_.scrubber.clean(why.text()));
   send(goodbye.frame());
+}
+
+void Connection::give_up_for_memory() noexcept {
+  try {
+    refuse(Error{Errc::no_memory, "the agent has no memory left: try again later"});
+  } catch (const std::bad_alloc&) {  // then without a word
+  }
+  channel_->shutdown();
 }
 
 void Connection::say_goodbye(int code, std::string_view text) {

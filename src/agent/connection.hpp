@@ -105,6 +105,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   friend class FrameReceiver;
 
+  Received read_some(Worker& worker, transport::Wait wait);
+  /// There is no memory for this client's data: it alone loses its connection.
+  void give_up_for_memory() noexcept;
   /// Accepts or refuses the client; session and tenant are there afterwards.
   Status greet(const wire::Hello& hello);
   void settle(Writer::Outcome outcome);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/crew.hpp"
 
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "agent/connection.hpp"
@@ -38,17 +38,23 @@ bool Crew::assign(Role role) {
     return true;
   }
   if (members_.size() >= std::size_t{size_.executors} + size_.readers + 1) return false;
-  members_.push_back(std::make_unique<Member>(slabs_));
-  Member& member = *members_.back();
-  member.role = role;
   try {
-    member.thread = std::thread([this, &member] { run(member); });
-  } catch (const std::system_error& failure) {
+    auto made = std::make_unique<Member>(slabs_);
+    Member& member = *made;
+    member.role = role;
+    parked_.reserve(members_.size() + 1);  // so that a thread can always park
+    members_.push_back(std::move(made));
+    try {
+      member.thread = std::thread([this, &member] { run(member); });
+    } catch (...) {
+      members_.pop_back();
+      throw;
+    }
+    return true;
+  } catch (const std::exception& failure) {  // std::system_error, std::bad_alloc
     log_error("cannot start a thread: ", failure.what());
-    members_.pop_back();
     return false;
   }
-  return true;
 }
 
 void Crew::assign_execution() {

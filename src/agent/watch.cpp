@@ -2,12 +2,14 @@
 #include "agent/watch.hpp"
 
 #include <array>
+#include <new>
 #include <utility>
 
 #include "agent/call_run.hpp"
 #include "agent/clock.hpp"
 #include "agent/connection_table.hpp"
 #include "agent/housekeeping.hpp"
+#include "agent/refusal_log.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -88,16 +90,31 @@ void Watch::accept(std::uint32_t index) {
   Door& door = doors_[index];
   const MutexLock lock(door.mutex);
   for (int i = 0; i < kAcceptsInARow && door.listener != nullptr && !halted(); ++i) {
-    auto channel = door.listener->accept();
-    if (!channel) {
-      log_error(channel.error().message());
-      services_.poller.pause_listener(door.listener->descriptor(), index);
-      door.paused = true;
-      services_.housekeeping.watch_time();  // its tick tries again
-      return;
+    const Status accepted = accept_one(door);
+    if (accepted) {
+      door.failing = false;
+      continue;
     }
-    if (*channel == nullptr) return;
-    admit(door.config, *std::move(channel));
+    if (accepted.error().code() == Errc::again) return;
+    if (!std::exchange(door.failing, true)) {
+      services_.refusals.write(now_ns(), LogLevel::error, accepted.error().message());
+    }
+    services_.poller.pause_listener(door.listener->descriptor(), index);
+    door.paused = true;
+    services_.housekeeping.watch_time();  // its tick tries again
+    return;
+  }
+}
+
+/// VAC_EAGAIN: nobody waits.
+Status Watch::accept_one(Door& door) {
+  try {
+    VAC_TRY(auto channel, door.listener->accept());
+    if (channel == nullptr) return Error{Errc::again, {}};
+    admit(door.config, std::move(channel));
+    return {};
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::no_memory};
   }
 }
 
@@ -125,9 +142,13 @@ void Watch::on_timer(Worker& worker) {
     services_.poller.resume_listener(door.listener->descriptor(), index);
   }
   const std::int64_t now = now_ns();
-  if (!services_.housekeeping.tick(now)) return;
-  services_.crew.leave_watch(worker);  // unloading a model takes its time
-  services_.housekeeping.trim(now);
+  try {
+    if (!services_.housekeeping.tick(now)) return;
+    services_.crew.leave_watch(worker);  // unloading a model takes its time
+    services_.housekeeping.trim(now);
+  } catch (const std::bad_alloc&) {  // the next tick finds what this one has left
+    services_.refusals.write(now, LogLevel::error, "no memory is left");
+  }
 }
 
 void Watch::flush_outputs() {

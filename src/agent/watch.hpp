@@ -41,6 +41,7 @@ class Watch final : public Crew::Duties {
     Mutex mutex;                                                          // one thread accepts
     std::unique_ptr<transport::Listener> listener VAC_GUARDED_BY(mutex);  // null when closed
     bool paused VAC_GUARDED_BY(mutex) = false;
+    bool failing VAC_GUARDED_BY(mutex) = false;  // and that is in the log
   };
   enum class After : std::uint8_t { kept, given_back, ended };
   struct Service {
@@ -53,6 +54,7 @@ class Watch final : public Crew::Duties {
     return draining_.load(std::memory_order_relaxed) || services_.crew.stopping();
   }
   void accept(std::uint32_t index);
+  Status accept_one(Door& door) VAC_REQUIRES(door.mutex);
   void admit(const ListenerConfig& config, std::unique_ptr<transport::Channel> channel);
   void on_timer(Worker& worker);
   void flush_outputs();

@@ -2,6 +2,7 @@
 #include "agent/writer.hpp"
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "agent/clock.hpp"
@@ -71,9 +72,25 @@ Writer::Outcome Writer::arm() {
   return Outcome::arm;
 }
 
+/// What waits is lost, and the stream ends in the middle of a frame; close() clears the rest away.
+Writer::Outcome Writer::out_of_memory() noexcept {
+  closed_ = true;
+  current_ = {};
+  current_kind_ = Current::none;
+  return Outcome::broken;
+}
+
 Writer::Outcome Writer::send(std::span<iovec> frames) {
   const MutexLock lock(mutex_);
   if (closed_) return Outcome::done;
+  try {
+    return send_or_copy(frames);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
+}
+
+Writer::Outcome Writer::send_or_copy(std::span<iovec> frames) {
   if (idle()) {
     if (send_some(frames) < 0) return Outcome::broken;
     if (frames.empty()) return Outcome::done;
@@ -85,6 +102,14 @@ Writer::Outcome Writer::send(std::span<iovec> frames) {
 Writer::Outcome Writer::send(TaskPtr& task) {
   const MutexLock lock(mutex_);
   if (closed_) return Outcome::done;
+  try {
+    return send_or_keep(task);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
+}
+
+Writer::Outcome Writer::send_or_keep(TaskPtr& task) {
   wire::FrameEncoder& reply = task->reply;
   std::span<iovec> frame = reply.frame();
   if (!reply.payload_follows()) {
@@ -163,7 +188,11 @@ Writer::Flushed Writer::flush() {
   const MutexLock lock(mutex_);
   armed_ = false;
   if (closed_) return flushed;
-  flushed.outcome = drain(flushed.sent);
+  try {
+    flushed.outcome = drain(flushed.sent);
+  } catch (const std::bad_alloc&) {
+    flushed.outcome = out_of_memory();
+  }
   if (queued_ <= kBacklogBytes) std::swap(flushed.released, held_);
   return flushed;
 }

@@ -35,7 +35,7 @@ class Writer {
   enum class Outcome : std::uint8_t {
     done,     ///< nothing to do for the caller
     arm,      ///< call flush() once the socket is writable
-    broken,   ///< the peer takes nothing any more: end the connection
+    broken,   ///< the peer takes nothing any more, or what waits has no room: end the connection
     overrun,  ///< more small answers wait than calls can be in flight: end the connection
   };
 
@@ -69,6 +69,9 @@ class Writer {
     bool started = false;
   };
 
+  Outcome send_or_copy(std::span<iovec> frames) VAC_REQUIRES(mutex_);
+  Outcome send_or_keep(TaskPtr& task) VAC_REQUIRES(mutex_);
+  Outcome out_of_memory() noexcept VAC_REQUIRES(mutex_);
   bool idle() const VAC_REQUIRES(mutex_) {
     return current_kind_ == Current::none && waiting_.empty() && replies_.empty();
   }

@@ -27,7 +27,9 @@ Result<Fd> accept_unix_socket(int listener, std::string_view address) {
     }
     if (errno == EAGAIN) return Fd();
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    return errno_error(errno, concat("accept at ", address));
+    return errno_error(
+        errno, concat("accept at ", address),
+        errno == EMFILE ? "raise the limit of open files, with ulimit -n or LimitNOFILE=" : "");
   }
 }
 
