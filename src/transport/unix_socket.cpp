@@ -25,11 +25,12 @@ Result<Fd> accept_unix_socket(int listener, std::string_view address) {
       size_socket_buffers(socket.get());
       return socket;
     }
-    if (errno == EAGAIN) return Fd();
-    if (errno == EINTR || errno == ECONNABORTED) continue;
+    const int number = errno;
+    if (number == EAGAIN) return Fd();
+    if (number == EINTR || number == ECONNABORTED) continue;
     return errno_error(
-        errno, concat("accept at ", address),
-        errno == EMFILE ? "raise the limit of open files, with ulimit -n or LimitNOFILE=" : "");
+        number, concat("accept at ", address),
+        number == EMFILE ? "raise the limit of open files, with ulimit -n or LimitNOFILE=" : "");
   }
 }
 
