@@ -143,6 +143,12 @@ TEST(ConnectionEnd, TellsTheAgentsGoodbye) {
               FailsWith(VAC_EREMOTEIO, HasSubstr("before noop: the agent is being stopped")));
 }
 
+TEST(ConnectionEnd, IsNotTakenForACallThatStillRuns) {
+  Link link;
+  link.agent.goodbye(VAC_EINPROGRESS, "strange");
+  EXPECT_THAT(NoopCall().run(*link.connection), FailsWith(VAC_EREMOTEIO, HasSubstr("strange")));
+}
+
 TEST(ConnectionEnd, TellsWhatTheAgentDidNotLike) {
   Link link;
   Script script(link, [&] {

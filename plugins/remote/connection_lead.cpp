@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <new>
 #include <utility>
 
@@ -175,8 +174,7 @@ bool Connection::on_head() {
     case wire::Kind::goodbye: {
       std::string text = wire::failure_text(reader_.head());
       if (text.empty()) text = "it gave no reason";
-      const bool reason = header.code != VAC_OK && header.code <= INT_MAX;
-      end({reason ? static_cast<Errc>(header.code) : Errc::remote_io,
+      end({static_cast<Errc>(wire::failure_code(header, VAC_EREMOTEIO)),
            concat("the agent at ", address_, " ended the connection"), std::move(text)});
       return false;
     }
@@ -249,9 +247,7 @@ bool Connection::plan_reply(Place& place) {
 
 /// The agent's answer is that the call has failed.
 void Connection::take_failure(Place& place, const wire::FrameHeader& header) {
-  // A number that is no code, or one that means something else to the host, must not get through.
-  const bool is_code = header.code <= INT_MAX && header.code != VAC_EINPROGRESS;
-  place.code = is_code ? static_cast<int>(header.code) : VAC_EIO;
+  place.code = wire::failure_code(header, VAC_EIO);
   place.detail = header.detail;
   place.text = wire::failure_text(reader_.head());
   if (place.text.empty()) place.text = concat(place.op->name, ": ", error_text(place.code));

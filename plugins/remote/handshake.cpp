@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -54,8 +53,7 @@ Status refused(std::span<const std::byte> frame, std::string_view address) {
   const wire::FrameHeader header = wire::read_header(frame.data());
   std::string text = wire::failure_text(frame);
   if (text.empty()) text = "it gave no reason";
-  const bool is_code = header.code != VAC_OK && header.code <= INT_MAX;
-  return Error{is_code ? static_cast<Errc>(header.code) : Errc::connection_refused,
+  return Error{static_cast<Errc>(wire::failure_code(header, VAC_ECONNREFUSED)),
                concat("open ", address, ": the agent refuses: ", text)};
 }
 

@@ -53,6 +53,14 @@ TEST(Handshake, TellsWhyTheAgentRefuses) {
             "open unix:///test: the agent refuses: uid 1000 is not allowed here");
 }
 
+TEST(Handshake, TakesNoRefusalForSomethingElse) {
+  Handshake handshake;
+  handshake.agent.goodbye(VAC_EINPROGRESS, "strange");
+  const auto agreed = handshake.shake();
+  ASSERT_FALSE(agreed);
+  EXPECT_EQ(agreed.error().code(), Errc::connection_refused);
+}
+
 TEST(Handshake, RefusesAnotherVersion) {
   Handshake handshake;
   wire::Hello theirs;

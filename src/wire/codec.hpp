@@ -142,6 +142,10 @@ struct ListCount {
 Status decode_reply(const Op& op, std::span<const std::byte> head, vac_call& call,
                     std::vector<ReplyPart>& parts, std::vector<ListCount>& list_counts);
 
+/// The code of a failed reply, a goodbye or the end of a payload; `otherwise` where the peer gave a
+/// number that no failure can have: VAC_OK, VAC_EINPROGRESS, more than an int holds.
+int failure_code(const FrameHeader& header, int otherwise) noexcept;
+
 /// Text of a failed reply or a goodbye, up to its first zero byte, made printable; empty for a head
 /// that has none.
 std::string failure_text(std::span<const std::byte> head);

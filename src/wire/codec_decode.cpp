@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames to calls and replies. Everything here reads bytes of a peer that may be hostile.
 #include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include "base/text.hpp"
@@ -358,6 +359,12 @@ Status decode_reply(const Op& op, std::span<const std::byte> head_bytes, vac_cal
   VAC_CHECK(ReplyReader(op, head, call, parts, list_counts).read());
   store_scalars(op, head.records, call);
   return {};
+}
+
+int failure_code(const FrameHeader& header, int otherwise) noexcept {
+  const bool possible =
+      header.code != VAC_OK && header.code != VAC_EINPROGRESS && header.code <= INT_MAX;
+  return possible ? static_cast<int>(header.code) : otherwise;
 }
 
 std::string failure_text(std::span<const std::byte> head_bytes) {

@@ -317,5 +317,15 @@ TEST(FailureText, EndsAtTheFirstZeroAndIsPrintable) {
   EXPECT_EQ(failure_text({}), "");
 }
 
+TEST(DecodeFailure, TakesOnlyCodesThatAFailureCanHave) {
+  FrameHeader header;
+  header.code = VAC_ENOENT;
+  EXPECT_EQ(failure_code(header, VAC_EIO), VAC_ENOENT);
+  for (const std::uint32_t code : {0U, 115U, 0x8000'0000U, 0xffff'ffffU}) {
+    header.code = code;
+    EXPECT_EQ(failure_code(header, VAC_EIO), VAC_EIO) << code;
+  }
+}
+
 }  // namespace
 }  // namespace vac::wire
