@@ -13,6 +13,7 @@ namespace vac::cli {
 namespace {
 
 void complain(std::string_view command, const std::string& text) {
+  show_progress("");
   const std::string line = "vaccel " + std::string(command) + ": " + printable(text) + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
@@ -60,7 +61,9 @@ void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), std
 
 void show_progress(std::string_view text) {
   static const bool kTerminal = ::isatty(STDERR_FILENO) == 1;
-  if (!kTerminal) return;
+  static bool shown = false;
+  if (!kTerminal || (text.empty() && !shown)) return;
+  shown = !text.empty();
   const std::string line = "\r\x1b[K" + std::string(text);
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);

@@ -8,7 +8,12 @@
 
 namespace vac::cli {
 
-/// Opens a model's file, or model://NAME of an agent.
-Result<Model> open_model(const Session& session, const std::string& name);
+/// Opens a model's file, or model://NAME of an agent. How far that is, and the calls of this
+/// session that load the model or send it, is shown on a terminal.
+Result<Model> open_model(Session& session, const std::string& name);
+
+/// What a person who waits for a model reads: "sending lite0.pt: 45 % of 18.6 MB". Empty where it
+/// is done, or too small to be worth a word.
+std::string progress_text(const std::string& name, const Progress& progress, bool remote);
 
 }  // namespace vac::cli

@@ -4,6 +4,7 @@
 #define VAC_SESSION_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <vac/error.h>
 #include <vac/export.h>
@@ -23,6 +24,22 @@ typedef struct vac_session vac_session;
  *
  * The session is thread-safe. The caller closes it. */
 VAC_API int vac_session_open(const char* address, const char* options_json, vac_session** session);
+
+/* What long work is at. */
+#define VAC_PROGRESS_READ 1u /* a resource is opened: bytes of its files that have been read */
+#define VAC_PROGRESS_CALL                                               \
+  2u /* a call runs: bytes that the agent lacked and has now, or what a \
+      * plugin counts while it loads */
+
+/* total is 0 where it is not known. */
+typedef void (*vac_progress_function)(void* user, uint32_t stage, uint64_t done, uint64_t total);
+
+/* Tells of long work in this session from now on: a resource that is opened, a model that goes to
+ * the agent or is loaded. The thread that does the work calls the function, which may be one of a
+ * plugin's, and several at once where several work; it must return soon, throw nothing and leave
+ * the session alone. NULL ends it. Nothing else may be done with the session meanwhile. */
+VAC_API int vac_session_on_progress(vac_session* session, vac_progress_function function,
+                                    void* user);
 
 /* Ends the session and frees it. No call may be running in it and none of its resources may be used
  * afterwards; those still open are closed. Tensors stay valid. NULL is ignored. */

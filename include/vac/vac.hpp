@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -70,6 +71,14 @@ struct SessionConfig {
   std::string name;                      ///< shown by the agent
 };
 
+/// How far long work in a session is: vac_session_on_progress() in vac/session.h says when.
+struct Progress {
+  enum class Stage : std::uint32_t { read = VAC_PROGRESS_READ, call = VAC_PROGRESS_CALL };
+  Stage stage;
+  std::uint64_t done;
+  std::uint64_t total;  ///< 0 where it is not known
+};
+
 /// A connection to where operations run. Every operation is a method of it (vac/ops.hpp). Movable;
 /// thread-safe; ends after its resources and models.
 class Session : public ops::Methods<Session, Resource, Tensor> {
@@ -82,6 +91,11 @@ class Session : public ops::Methods<Session, Resource, Tensor> {
   std::string_view address() const noexcept { return vac_session_address(handle()); }
   /// What serves this session, a JSON object: plugins, operations; remotely the agent's answer.
   Result<std::string> describe() const;
+
+  /// Calls the function with the progress of long work from now on, on the threads that do it; what
+  /// it throws is dropped. An empty one ends that. Nothing else may be done with the session
+  /// meanwhile.
+  void on_progress(std::function<void(const Progress&)> function);
 
   /// A file, or "model://name" of the agent's repository.
   Result<Resource> resource(const std::string& path_or_uri,
@@ -121,6 +135,8 @@ class Session : public ops::Methods<Session, Resource, Tensor> {
   struct Close {
     void operator()(vac_session* session) const noexcept { vac_session_close(session); }
   };
+  // At one address wherever the session is moved, and until it has been closed.
+  std::unique_ptr<std::function<void(const Progress&)>> progress_;
   std::unique_ptr<vac_session, Close> handle_;
 };
 
@@ -211,6 +227,21 @@ inline Result<Session> Session::open(const std::string& address, const SessionCo
   Session session;
   session.handle_.reset(handle);
   return session;
+}
+
+inline void Session::on_progress(std::function<void(const Progress&)> function) {
+  (void)vac_session_on_progress(handle(), nullptr, nullptr);  // it may still use the old one
+  progress_ = std::make_unique<std::function<void(const Progress&)>>(std::move(function));
+  if (!*progress_) return;
+  const auto forward = [](void* user, std::uint32_t stage, std::uint64_t done,
+                          std::uint64_t total) {
+    try {
+      (*static_cast<std::function<void(const Progress&)>*>(user))(
+          {static_cast<Progress::Stage>(stage), done, total});
+    } catch (...) {  // the work goes on
+    }
+  };
+  (void)vac_session_on_progress(handle(), forward, progress_.get());
 }
 
 inline Result<std::string> Session::describe() const {

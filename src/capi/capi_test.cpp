@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <vac/vac.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
+
+#include "support/temp_directory.hpp"
 
 namespace {
 
@@ -200,6 +205,48 @@ TEST_F(CApi, ReadsTheAddressFromTheEnvironment) {
   ASSERT_EQ(vac_session_open("", nullptr, &session), VAC_OK);
   EXPECT_STREQ(vac_session_address(session), "local:");
   vac_session_close(session);
+}
+
+struct Heard {
+  std::vector<std::uint64_t> done;
+  std::uint64_t total = 0;
+  static void hear(void* user, std::uint32_t stage, std::uint64_t done, std::uint64_t total) {
+    auto& heard = *static_cast<Heard*>(user);
+    EXPECT_EQ(stage, VAC_PROGRESS_READ);
+    heard.done.push_back(done);
+    heard.total = total;
+  }
+};
+
+TEST_F(CApi, TellsHowFarOpeningAResourceIs) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  const vac::test::TempDirectory folder;
+  const std::string path = folder / "model.pt";
+  std::ofstream(path) << std::string(5 * kMiB / 2, 'x');
+  Heard heard;
+  ASSERT_EQ(vac_session_on_progress(session_, Heard::hear, &heard), VAC_OK);
+  vac_resource* resource = nullptr;
+  ASSERT_EQ(vac_resource_open_file(session_, path.c_str(), nullptr, &resource), VAC_OK);
+  EXPECT_THAT(heard.done, testing::ElementsAre(kMiB, 2 * kMiB, 5 * kMiB / 2));
+  EXPECT_EQ(heard.total, 5 * kMiB / 2);
+  vac_resource_close(resource);
+
+  std::ofstream(folder / "more.pt") << "more";
+  heard = {};
+  ASSERT_EQ(vac_resource_open_directory(session_, folder.path().c_str(), nullptr, &resource),
+            VAC_OK);
+  ASSERT_FALSE(heard.done.empty());
+  EXPECT_TRUE(std::is_sorted(heard.done.begin(), heard.done.end()));
+  EXPECT_EQ(heard.done.back(), 5 * kMiB / 2 + 4);
+  EXPECT_EQ(heard.total, 0U) << "not known before all folders are read";
+  vac_resource_close(resource);
+
+  heard = {};
+  ASSERT_EQ(vac_session_on_progress(session_, nullptr, nullptr), VAC_OK);
+  ASSERT_EQ(vac_resource_open_file(session_, path.c_str(), nullptr, &resource), VAC_OK);
+  EXPECT_TRUE(heard.done.empty());
+  vac_resource_close(resource);
+  EXPECT_EQ(vac_session_on_progress(nullptr, Heard::hear, &heard), VAC_EINVAL);
 }
 
 }  // namespace

@@ -14,11 +14,28 @@
 #include <string>
 
 #include "base/mutex.hpp"
+#include "core/call_context.hpp"
 #include "core/session.hpp"
+
+namespace vac::capi {
+
+/// A program's function, told how far its session's work is. Set while nothing is done with the
+/// session.
+struct ProgressListener final : core::ProgressSink {
+  vac_progress_function function = nullptr;
+  void* user = nullptr;
+
+  void progress(std::uint64_t done, std::uint64_t total) noexcept override {
+    function(user, VAC_PROGRESS_CALL, done, total);
+  }
+};
+
+}  // namespace vac::capi
 
 /// Owns its resources that are still open, so that they end before it.
 struct vac_session {
   std::unique_ptr<vac::core::Session> core;
+  vac::capi::ProgressListener progress;
   vac::Mutex mutex;
   std::set<vac_resource*> resources VAC_GUARDED_BY(mutex);
 };

@@ -34,20 +34,28 @@ int open(vac_session* session, const void* what, const char* options_json, vac_r
   });
 }
 
+core::ResourceData::Progress progress_of(const vac_session& session) {
+  const ProgressListener& listener = session.progress;
+  if (listener.function == nullptr) return {};
+  return [&listener](std::uint64_t done, std::uint64_t total) {
+    listener.function(listener.user, VAC_PROGRESS_READ, done, total);
+  };
+}
+
 }  // namespace
 }  // namespace vac::capi
 
 int vac_resource_open_file(vac_session* session, const char* path, const char* options_json,
                            vac_resource** resource) {
   return vac::capi::open(session, path, options_json, resource, [&](std::string_view options) {
-    return vac::core::ResourceData::from_file(path, options);
+    return vac::core::ResourceData::from_file(path, options, vac::capi::progress_of(*session));
   });
 }
 
 int vac_resource_open_directory(vac_session* session, const char* path, const char* options_json,
                                 vac_resource** resource) {
   return vac::capi::open(session, path, options_json, resource, [&](std::string_view options) {
-    return vac::core::ResourceData::from_directory(path, options);
+    return vac::core::ResourceData::from_directory(path, options, vac::capi::progress_of(*session));
   });
 }
 

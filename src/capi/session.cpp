@@ -80,6 +80,7 @@ int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs
   call.flags = VAC_CALL_MAY_BLOCK;
   core::CallContext context;
   context.sink = &outputs;
+  if (session->progress.function != nullptr) context.progress = &session->progress;
   context.resources = frame.resources();
   const int code = session->core->dispatch(call, context);
   if (code == VAC_OK && !outputs.error()) [[likely]]
@@ -105,6 +106,16 @@ int vac_session_open(const char* address, const char* options_json, vac_session*
     auto opened = std::make_unique<vac_session>();
     opened->core = std::move(core);
     *session = opened.release();
+    return {};
+  });
+}
+
+int vac_session_on_progress(vac_session* session, vac_progress_function function, void* user) {
+  return vac::capi::guarded([&]() -> vac::Status {
+    if (session == nullptr)
+      return vac::Error{vac::Errc::invalid, "session_on_progress: the session is NULL"};
+    session->progress.function = function;
+    session->progress.user = user;
     return {};
   });
 }

@@ -27,10 +27,21 @@ class OutputSink {
   ~OutputSink() = default;
 };
 
+/// Hears how far a plugin is with a call that takes long. Called by any thread of the plugin,
+/// before completion.
+class ProgressSink {
+ public:
+  virtual void progress(std::uint64_t done, std::uint64_t total) noexcept = 0;
+
+ protected:
+  ~ProgressSink() = default;
+};
+
 /// Lives beside its vac_call, on the caller's stack or in the agent's call object. One thread
 /// dispatches; any thread may set `cancelled`.
 struct CallContext {
-  OutputSink* sink = nullptr;  ///< nullptr: the plugin gets no room
+  OutputSink* sink = nullptr;        ///< nullptr: the plugin gets no room
+  ProgressSink* progress = nullptr;  ///< nullptr: nobody wants to know
   std::span<Resource* const>
       resources;  ///< one for each resource argument of the table, nullptr where absent
   std::atomic<bool> cancelled{false};

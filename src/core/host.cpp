@@ -56,8 +56,8 @@ int host_cancelled(const vac_call* call) {
   return context_of(call).cancelled.load(std::memory_order_relaxed) ? 1 : 0;
 }
 
-void host_progress(vac_call* /*call*/, std::uint64_t done, std::uint64_t total) {
-  log_debug("progress: ", done, " of ", total);
+void host_progress(vac_call* call, std::uint64_t done, std::uint64_t total) {
+  if (ProgressSink* const sink = context_of(call).progress) sink->progress(done, total);
 }
 
 void host_log(void* /*host*/, int level, const char* text) {

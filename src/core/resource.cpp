@@ -52,7 +52,8 @@ Error unreadable(const std::string& path, const std::error_code& why) {
   return unreadable(path, errc_from_errno(why.value()), why.message());
 }
 
-Result<ResourceFile> read_file(const std::string& path, std::string name) {
+Result<ResourceFile> read_file(const std::string& path, std::string name,
+                               const ResourceData::Progress& progress) {
   std::error_code failure;
   const fs::file_status status = fs::status(path, failure);
   if (status.type() == fs::file_type::not_found) {
@@ -66,7 +67,7 @@ Result<ResourceFile> read_file(const std::string& path, std::string name) {
   if (status.type() != fs::file_type::regular) {
     return Error{Errc::invalid, concat("resource '", path, "' is not a regular file: name one")};
   }
-  auto digest = sha256_file(path);
+  auto digest = sha256_file(path, progress);
   if (!digest) return unreadable(path, digest.error().code(), digest.error().text());
   ResourceFile file;
   file.name = std::move(name);
@@ -77,13 +78,28 @@ Result<ResourceFile> read_file(const std::string& path, std::string name) {
   return file;
 }
 
+/// A name is that of a file or of a folder with files, not of both; sorted by name.
+Status check_folders(std::span<const ResourceFile> files) {
+  for (const ResourceFile& file : files) {
+    for (std::size_t end = file.name.find('/'); end != std::string::npos;
+         end = file.name.find('/', end + 1)) {
+      const std::string_view folder = std::string_view(file.name).substr(0, end);
+      if (!std::ranges::binary_search(files, folder, {}, &ResourceFile::name)) continue;
+      return Error{Errc::invalid, concat("manifest: '", folder, "' is a file, and the folder of '",
+                                         file.name, "'")};
+    }
+  }
+  return {};
+}
+
 bool by_name(const ResourceFile& a, const ResourceFile& b) { return a.name < b.name; }
 
 }  // namespace
 
 Result<std::shared_ptr<const ResourceData>> ResourceData::from_file(const std::string& path,
-                                                                    std::string_view options_json) {
-  VAC_TRY(ResourceFile file, read_file(path, fs::path(path).filename().string()));
+                                                                    std::string_view options_json,
+                                                                    const Progress& progress) {
+  VAC_TRY(ResourceFile file, read_file(path, fs::path(path).filename().string(), progress));
   if (!good_name(file.name)) {
     return Error{Errc::invalid,
                  concat("resource '", path, "': its file name has control characters: rename it")};
@@ -95,7 +111,10 @@ Result<std::shared_ptr<const ResourceData>> ResourceData::from_file(const std::s
 }
 
 Result<std::shared_ptr<const ResourceData>> ResourceData::from_directory(
-    const std::string& path, std::string_view options_json) {
+    const std::string& path, std::string_view options_json, const Progress& progress) {
+  std::uint64_t before = 0;  // of the files that are done
+  Progress in_file;
+  if (progress) in_file = [&](std::uint64_t done, std::uint64_t) { progress(before + done, 0); };
   std::error_code failure;
   fs::recursive_directory_iterator entry(path, failure);
   if (failure) {
@@ -115,7 +134,8 @@ Result<std::shared_ptr<const ResourceData>> ResourceData::from_directory(
         return Error{Errc::too_large,
                      concat("resource '", path, "' has more than ", kMostFiles, " files")};
       }
-      VAC_TRY(ResourceFile file, read_file(entry->path().string(), name));
+      VAC_TRY(ResourceFile file, read_file(entry->path().string(), name, in_file));
+      before += file.size;
       files.push_back(std::move(file));
     }
     entry.increment(failure);
@@ -247,6 +267,7 @@ Result<std::vector<ResourceFile>> parse_manifest(std::string_view text) {
     files.push_back(std::move(file));
   }
   if (files.empty()) return Error{Errc::invalid, "the manifest names no file"};
+  VAC_CHECK(check_folders(files));
   return files;
 }
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,11 +31,16 @@ class ResourceData {
  public:
   enum class Kind : std::uint32_t { file = 1, directory = 2, bytes = 3, uri = 4 };
 
+  /// Hears how many bytes have been read; total is 0 where it is not known.
+  using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
   /// Each reads and hashes what it is given. options_json: "" or an object; kept in canonical form.
   static Result<std::shared_ptr<const ResourceData>> from_file(const std::string& path,
-                                                               std::string_view options_json);
+                                                               std::string_view options_json,
+                                                               const Progress& progress = {});
   static Result<std::shared_ptr<const ResourceData>> from_directory(const std::string& path,
-                                                                    std::string_view options_json);
+                                                                    std::string_view options_json,
+                                                                    const Progress& progress = {});
   static Result<std::shared_ptr<const ResourceData>> from_bytes(std::span<const std::byte> data,
                                                                 std::string_view options_json);
   static Result<std::shared_ptr<const ResourceData>> from_uri(std::string_view uri,

@@ -103,7 +103,11 @@ TEST(Manifest, ComesBackAsItWas) {
 TEST(Manifest, RefusesNamesThatLeaveTheFolder) {
   for (const char* name :
        {"../a", "a/../b", "/a", "a//b", "a/", ".", "a/./b", "", "a\tb", "a\\b", "a\x01"}) {
-    EXPECT_FALSE(parse_manifest(digest("1") + " 1 " + name + "\n")) << name;
+    const auto refused = parse_manifest(digest("1") + " 1 " + name + "\n");
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().text(),
+              "manifest, line 1: its name is not a relative path without '..' and control "
+              "characters");
   }
 }
 
@@ -111,8 +115,19 @@ TEST(Manifest, RefusesWhatIsNotInOrderOrTwice) {
   const std::string a = digest("1") + " 1 a\n";
   const std::string b = digest("1") + " 1 b\n";
   EXPECT_TRUE(parse_manifest(a + b));
-  EXPECT_FALSE(parse_manifest(b + a));
-  EXPECT_FALSE(parse_manifest(a + a));
+  for (const std::string& text : {b + a, a + a}) {
+    const auto refused = parse_manifest(text);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().text(), "manifest, line 2: the names are not in order");
+  }
+}
+
+TEST(Manifest, RefusesAFileThatIsAFolderToo) {
+  const auto line = [](const char* name) { return digest("1") + " 1 " + name + "\n"; };
+  EXPECT_TRUE(parse_manifest(line("a") + line("a-b") + line("b/a/c") + line("b/aa")));
+  const auto refused = parse_manifest(line("b/a") + line("b/a-b") + line("b/a/c/d"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().text(), "manifest: 'b/a' is a file, and the folder of 'b/a/c/d'");
 }
 
 TEST(Manifest, RefusesBadSizesAndDigests) {

@@ -2,13 +2,17 @@
 // The program `vaccel` as a user meets it, where no framework is needed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/fd.hpp"
 #include "support/agent_process.hpp"
 #include "support/picture_files.hpp"
 #include "support/shell.hpp"
@@ -40,6 +44,25 @@ void expect_refusal(const test::ShellResult& result, int status, const std::stri
   EXPECT_THAT(result.output, StartsWith("vaccel" + (command.empty() ? "" : " " + command) + ": "));
   EXPECT_THAT(result.output, HasSubstr(part));
   EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 1) << result.output;
+}
+
+/// What a command shows on a terminal.
+std::string shown_on_a_terminal(const std::string& command) {
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    ::_exit(127);
+  }
+  const Fd closes(terminal);
+  std::string text;
+  char buffer[4096];
+  // When the last who has it open is gone, reading fails.
+  for (ssize_t count; (count = ::read(terminal, buffer, sizeof buffer)) > 0;) {
+    text.append(buffer, static_cast<std::size_t>(count));
+  }
+  ::waitpid(child, nullptr, 0);
+  return text;
 }
 
 std::string write_file(const std::filesystem::path& path, std::vector<std::byte> bytes,
@@ -224,6 +247,25 @@ TEST(Cli, MeasuresAnAgentBesideTheControlAndLeavesItAsItWas) {
   ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof after, &after), 0);
   EXPECT_TRUE(CPU_EQUAL(&before, &after));
   EXPECT_EQ(agent.stop(), 0);
+}
+
+TEST(Cli, ShowsOnATerminalHowFarALargeModelIs) {
+  const test::TempDirectory folder;
+  const std::string photo =
+      write_file(folder / "photo.png", test::encode_png(8, 8, 3, test::pattern_pixels(8, 8)));
+  const std::string model = folder / "large.pt";
+  std::ofstream(model).close();
+  std::filesystem::resize_file(model, 32 << 20);
+  test::AgentProcess agent({"--plugin", "noop"});
+  const std::string command = test::program("vaccel").string() + " run " + photo + " --model " +
+                              model + " --at " + agent.address();
+  const std::string shown = shown_on_a_terminal(command);
+  EXPECT_THAT(shown, HasSubstr("\r\x1b[Kreading " + model + ": 50 % of 33.6 MB\r\x1b[K"));
+  EXPECT_THAT(shown, HasSubstr("\r\x1b[Ksending " + model + ": 50 % of 33.6 MB\r\x1b[K"));
+  EXPECT_THAT(shown, HasSubstr("\r\x1b[Kvaccel run: ")) << "the line is gone before another comes";
+  const test::ShellResult plain = test::shell(command);
+  EXPECT_THAT(plain.output, StartsWith("vaccel run: ")) << "no terminal, no progress";
+  EXPECT_EQ(agent.stop(), 0) << agent.log();
 }
 
 }  // namespace
