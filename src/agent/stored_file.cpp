@@ -24,6 +24,9 @@ Error cannot_store(int number) {
   if (number == EMFILE || number == ENFILE) {
     return errno_error(number, kWhat, "try again later, or raise the agent's limit of open files");
   }
+  if (number == EFBIG) {
+    return errno_error(number, kWhat, "raise the agent's limit of file sizes (ulimit -f)");
+  }
   return errno_error(number, kWhat,
                      "see that the agent can write where it keeps its cache, or choose another "
                      "place with [cache] directory and start it again");
