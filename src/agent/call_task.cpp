@@ -20,14 +20,8 @@ void CallTask::reset() noexcept {
   held.clear();
   capacities.clear();
   resources.fill(nullptr);
-  context.sink = nullptr;
-  context.resources = {};
-  context.cancelled.store(false, std::memory_order_relaxed);
-  context.detail = 0;
-  context.message.clear();
+  context.reset();
   if (context.message.capacity() > kKeptMessage) std::string().swap(context.message);
-  context.done.store(0);
-  context.code = 0;
   call = {};
   request = 0;
   op = nullptr;

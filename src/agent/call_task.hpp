@@ -26,7 +26,7 @@ class TaskPool;
 inline constexpr std::size_t kMostResources = 16;
 
 /// All memory of one call. Has one owner at a time: the reading thread, the queue, the thread that
-/// runs it, or the connection's pending output. `context.cancelled` alone may be set by others,
+/// runs it, or the connection's pending output. `context.cancel()` alone may be called by others,
 /// which find the task in the connection's table under its lock.
 struct CallTask {
   explicit CallTask(SlabPool& pool) : outputs(pool) {}

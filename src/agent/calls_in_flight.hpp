@@ -38,7 +38,7 @@ class CallsInFlight {
     const MutexLock lock(mutex_);
     for (std::size_t i = 0; i < count_; ++i) {
       if (tasks_[i]->request != request) continue;
-      tasks_[i]->context.cancelled.store(true, std::memory_order_relaxed);
+      tasks_[i]->context.cancel();
       return true;
     }
     return false;
@@ -46,7 +46,7 @@ class CallsInFlight {
   void cancel_all() noexcept VAC_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     for (std::size_t i = 0; i < count_; ++i) {
-      tasks_[i]->context.cancelled.store(true, std::memory_order_relaxed);
+      tasks_[i]->context.cancel();
     }
   }
 

@@ -41,21 +41,20 @@ void* ReplyBuffer::output(vac_call& /*call*/, std::uint32_t arg, std::uint32_t c
   // Rounding up to whole cache lines must not wrap.
   if (rank > VAC_MAX_RANK || bytes > UINT64_MAX / 2) return nullptr;
   try {
-    auto place = std::ranges::find_if(outputs_, [&](const wire::FrameEncoder::Output& output) {
-      return output.arg == arg && output.child == child;
-    });
-    if (place == outputs_.end()) {
-      outputs_.push_back({});
-      place = outputs_.end() - 1;
-    }
+    // The first memory may be in use.
+    const bool again =
+        std::ranges::any_of(outputs_, [&](const wire::FrameEncoder::Output& output) {
+          return output.arg == arg && output.child == child;
+        });
+    if (again) return nullptr;
     void* const data = memory(bytes);
     if (data == nullptr) {
       refused_bytes_ = bytes;
-      outputs_.erase(place);
       return nullptr;
     }
-    *place = {arg, child, data, bytes, type, rank, {}};
-    if (dims != nullptr) std::copy_n(dims, rank, place->dims);
+    wire::FrameEncoder::Output& output = outputs_.emplace_back();
+    output = {arg, child, data, bytes, type, rank, {}};
+    if (dims != nullptr) std::copy_n(dims, rank, output.dims);
     return data;
   } catch (const std::bad_alloc&) {
     return nullptr;

@@ -32,7 +32,7 @@ class ReplyBuffer final : public core::OutputSink {
   void* output(vac_call& call, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
                std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept override;
 
-  /// What was asked for, each place once, in the order of the first request.
+  /// What was asked for, each place once, in order.
   std::span<const wire::FrameEncoder::Output> outputs() const noexcept { return outputs_; }
   /// The size of an output of this call for which there was no room; 0 for none.
   std::uint64_t refused_bytes() const noexcept { return refused_bytes_; }

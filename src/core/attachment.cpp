@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/contained.hpp"
 #include "core/plugin.hpp"
 
 namespace vac::core {
@@ -25,21 +26,22 @@ Result<Attachment*> AttachmentTable::acquire(const Key& key, Plugin& plugin, voi
     }
     changed_.wait(mutex_);
   }
-  auto& place = table_[key];
-  place = std::make_unique<Attachment>();
-  Attachment& attachment = *place;
+  auto made = std::make_unique<Attachment>();
+  Attachment& attachment = *made;
   attachment.plugin = &plugin;
   attachment.data = data;
   attachment.users = 1;
+  table_.emplace(key, std::move(made));
   lock.unlock();
 
   int code = VAC_OK;
   clear_thread_error();
   if (plugin.table().resource_attach != nullptr) {
-    code = plugin.table().resource_attach(plugin.state(), session_state, &data->view(),
-                                          &attachment.state);
+    code = contained("resource_attach", [&] {
+      return plugin.table().resource_attach(plugin.state(), session_state, &data->view(),
+                                            &attachment.state);
+    });
   }
-  std::string why = code == VAC_OK ? std::string{} : take_thread_error();
 
   lock.lock();
   attachment.attaching = false;
@@ -47,8 +49,7 @@ Result<Attachment*> AttachmentTable::acquire(const Key& key, Plugin& plugin, voi
   lock.unlock();
   changed_.notify_all();
   if (code == VAC_OK) return &attachment;
-  if (why.empty()) why = error_text(code);
-  return Error{code > 0 ? static_cast<Errc>(code) : Errc::failed, std::move(why)};
+  return hook_error(code, error_text(known_code(code)));
 }
 
 void AttachmentTable::release(Attachment& attachment) {
@@ -103,9 +104,12 @@ void AttachmentTable::drop_session(const void* session) {
 
 void AttachmentTable::detach(std::unique_ptr<Attachment> attachment) {
   if (attachment == nullptr) return;
-  const Plugin& plugin = *attachment->plugin;
+  Plugin& plugin = *attachment->plugin;
+  if (plugin.lost_calls() != 0) return plugin.keep(std::move(attachment));
   if (plugin.table().resource_detach != nullptr) {
-    plugin.table().resource_detach(plugin.state(), attachment->state);
+    contained_void(plugin.name(), "resource_detach", [&] {
+      plugin.table().resource_detach(plugin.state(), attachment->state);
+    });
   }
 }
 

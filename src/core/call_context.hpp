@@ -9,17 +9,20 @@
 #include <span>
 #include <string>
 
-#include "base/futex_word.hpp"
+#include "call/op_table.hpp"
 
 namespace vac::core {
 
+class AsyncCall;
+class Plugin;
 class Resource;
 
 /// Gives a plugin room for the outputs whose size the caller did not know. Called by any thread of
 /// the plugin, before completion, one at a time for a call.
 class OutputSink {
  public:
-  /// As vac_host.output; `type` is the element type of the argument.
+  /// As vac_host.output, for an output that the operation has and a size that fits its shape;
+  /// `type` is the element type of the argument. nullptr: no memory, or it was asked for before.
   virtual void* output(vac_call& call, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
                        std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept = 0;
 
@@ -37,18 +40,64 @@ class ProgressSink {
   ~ProgressSink() = default;
 };
 
+/// What a call waits for, apart from a plugin's submit: a free slot, or its completion.
+class Waker {
+ public:
+  /// Makes those who wait look at their calls again. Any thread.
+  virtual void wake() noexcept = 0;
+
+ protected:
+  ~Waker() = default;
+};
+
 /// Lives beside its vac_call, on the caller's stack or in the agent's call object. One thread
-/// dispatches; any thread may set `cancelled`.
+/// dispatches; any thread may cancel() while it does.
 struct CallContext {
   OutputSink* sink = nullptr;        ///< nullptr: the plugin gets no room
   ProgressSink* progress = nullptr;  ///< nullptr: nobody wants to know
   std::span<Resource* const>
       resources;  ///< one for each resource argument of the table, nullptr where absent
-  std::atomic<bool> cancelled{false};
-  std::uint32_t detail = 0;  ///< the framework's own code of a failure
-  std::string message;       ///< of a failure: the sentence without the code
-  FutexWord done;            ///< core's
-  int code = 0;              ///< core's: what complete() was given
+  std::atomic<bool> cancelled{false};  ///< sticky
+  std::uint32_t detail = 0;            ///< the framework's own code of a failure
+  std::string message;                 ///< of a failure: the sentence without the code
+
+  // Core's:
+  const Op* op = nullptr;
+  const std::atomic<bool>* closing = nullptr;  ///< the session's: as if every call were cancelled
+  std::atomic<Waker*> waits_for{nullptr};
+  AsyncCall* async = nullptr;    ///< this is the context of a copy
+  std::uint32_t given = 0;       ///< bit n: argument n has been given memory by `sink`
+  int fault = 0;                 ///< not 0: what the plugin did wrong, `message` says it
+  bool slot_lost = false;          ///< its plugin never completed it
+  const Plugin* plugin = nullptr;  ///< that runs it
+
+  /// Cancels the call: one that is queued ends, one that runs is told when its plugin asks or, where
+  /// it waits for its completion, by the plugin's hook. Without effect on a call that is done.
+  void cancel() noexcept {
+    cancelled.store(true);
+    if (Waker* const waker = waits_for.load()) waker->wake();
+  }
+  /// The caller has given up, by cancel() or by closing its session.
+  bool given_up() const noexcept {
+    return cancelled.load() || (closing != nullptr && closing->load());
+  }
+  /// As new, for another call.
+  void reset() noexcept {
+    sink = nullptr;
+    progress = nullptr;
+    resources = {};
+    cancelled.store(false, std::memory_order_relaxed);
+    detail = 0;
+    message.clear();
+    op = nullptr;
+    closing = nullptr;
+    waits_for.store(nullptr, std::memory_order_relaxed);
+    async = nullptr;
+    given = 0;
+    fault = 0;
+    slot_lost = false;
+    plugin = nullptr;
+  }
 };
 
 }  // namespace vac::core

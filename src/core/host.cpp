@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The host's side of the plugin ABI: what plugins call.
+#include <dlfcn.h>
+
+#include <atomic>
 #include <string>
-#include <utility>
 
 #include "base/log.hpp"
+#include "core/async_call.hpp"
 #include "core/call_context.hpp"
+#include "core/contained.hpp"
+#include "core/monotonic.hpp"
 #include "core/plugin.hpp"
+#include "core/results.hpp"
 
 namespace vac::core {
 namespace {
-
-thread_local std::string thread_error;
 
 // The context of a call is ours and writable; the ABI hides it behind a const pointer from plugins.
 CallContext& context_of(const vac_call* call) {
@@ -19,28 +23,42 @@ CallContext& context_of(const vac_call* call) {
 
 void store(std::string& to, const char* message) noexcept {
   try {
-    to = message == nullptr ? "" : message;
+    to = plugin_text(message);
   } catch (...) {  // no memory for the text: the code alone must do
     to.clear();
   }
 }
 
+/// A plugin that completes what is not waited for does so again and again: it is told once.
+[[gnu::cold]] void log_stray(const void* from) noexcept {
+  static std::atomic<bool> told{false};
+  if (told.exchange(true)) return;
+  Dl_info info{};
+  const bool known = ::dladdr(from, &info) != 0 && info.dli_fname != nullptr;
+  log_error("plugin '", known ? info.dli_fname : "?",
+            "' has completed a call that is not waited for (a second time, or after submit had "
+            "returned its code): ignored, and not said again");
+}
+
 void host_complete(vac_call* call, int code, const char* message) {
-  CallContext& context = context_of(call);
-  context.code = code;
-  if (message != nullptr) store(context.message, message);
-  // The waiter may free the context as soon as it sees the word, which wake_one() does not read.
-  FutexWord& done = context.done;
-  done.store(1);
-  done.wake_one();
+  AsyncCall* const async = AsyncCall::find(call);
+  if (async == nullptr || !async->complete(code, message)) {
+    log_stray(__builtin_return_address(0));
+  }
+}
+
+/// What a plugin says of a call that it has ended goes nowhere.
+bool over(const CallContext& context) noexcept {
+  return context.async != nullptr && !context.async->pending();
 }
 
 void host_error(void* /*host*/, vac_call* call, std::uint32_t detail, const char* message) {
   if (call == nullptr) {
-    store(thread_error, message);
+    set_thread_error(message);
     return;
   }
   CallContext& context = context_of(call);
+  if (over(context) || context.fault != 0) return;
   context.detail = detail;
   store(context.message, message);
 }
@@ -48,12 +66,14 @@ void host_error(void* /*host*/, vac_call* call, std::uint32_t detail, const char
 void* host_output(vac_call* call, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
                   std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) {
   CallContext& context = context_of(call);
-  if (context.sink == nullptr || rank > VAC_MAX_RANK) return nullptr;
-  return context.sink->output(*call, arg, child, bytes, type, rank, dims);
+  if (context.sink == nullptr || over(context)) return nullptr;
+  return give_output(*call, context, {arg, child, bytes, type, rank, dims});
 }
 
 int host_cancelled(const vac_call* call) {
-  return context_of(call).cancelled.load(std::memory_order_relaxed) ? 1 : 0;
+  const CallContext& context = context_of(call);
+  if (context.given_up() || over(context)) return 1;
+  return call->deadline_ns != 0 && now_ns() >= call->deadline_ns ? 1 : 0;
 }
 
 void host_progress(vac_call* call, std::uint64_t done, std::uint64_t total) {
@@ -73,9 +93,5 @@ const vac_host& host_table() noexcept {
                                      host_progress,    host_log};
   return kHost;
 }
-
-void clear_thread_error() noexcept { thread_error.clear(); }
-
-std::string take_thread_error() noexcept { return std::exchange(thread_error, {}); }
 
 }  // namespace vac::core

@@ -11,15 +11,23 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/fd.hpp"
 #include "base/json_text.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
+#include "call/op_table.hpp"
+#include "core/contained.hpp"
 
 namespace vac::core {
 namespace {
+
+constexpr std::size_t kMostOffers = 10'000;  // ids end at 9999
+constexpr std::size_t kMostName = 64;
 
 // A slot that an older minor of the table lacks reads as absent.
 vac_plugin complete_table(const vac_plugin& given) {
@@ -28,25 +36,71 @@ vac_plugin complete_table(const vac_plugin& given) {
   return table;
 }
 
-Status check_table(const vac_plugin& given) {
-  constexpr std::size_t kLeast = offsetof(vac_plugin, submit) + sizeof(given.submit);
-  if (given.abi_major != VAC_ABI_MAJOR) {
-    return Error{
-        Errc::bad_plugin,
-        concat("built for plugin ABI ", given.abi_major, ", this vAccel has ABI ", VAC_ABI_MAJOR,
-               ": rebuild the plugin against this version's <vac/plugin.h>")};
+Error bad_table(std::string text) { return Error{Errc::bad_plugin, std::move(text)}; }
+
+/// What is printed, written in configurations and named in VAC_PLUGINS.
+bool good_name(std::string_view name) {
+  return !name.empty() && name.size() <= kMostName &&
+         std::ranges::all_of(name, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-' || c == '.';
+         });
+}
+
+Status check_fields(const vac_plugin& given) {
+  if (given.name == nullptr) return bad_table("its table has no name: set 'name'");
+  if (!good_name(given.name)) {
+    return bad_table(concat("its name '", plugin_text(given.name), "' is not 1 to ", kMostName,
+                            " letters, digits, '.', '_' and '-': choose another"));
   }
-  if (given.struct_size < kLeast || given.submit == nullptr || given.name == nullptr ||
-      given.version == nullptr || (given.op_count != 0 && given.ops == nullptr)) {
-    return Error{Errc::bad_plugin, "its table lacks name, version, operations or submit"};
+  if (given.version == nullptr) return bad_table("its table has no version: set 'version'");
+  if (given.submit == nullptr) return bad_table("its table has no 'submit': a plugin needs one");
+  if (given.op_count != 0 && given.ops == nullptr) {
+    return bad_table(concat("its table offers ", given.op_count, " operations and 'ops' is NULL"));
+  }
+  if (given.op_count > kMostOffers) {
+    return bad_table(concat("its table offers ", given.op_count, " operations, at most ",
+                            kMostOffers, " are possible"));
   }
   return {};
 }
 
-Error call_failed(const char* what, int code) {
-  std::string text = take_thread_error();
-  if (text.empty()) text = error_text(code);
-  return Error{code > 0 ? static_cast<Errc>(code) : Errc::failed, concat(what, text)};
+Status check_table(const vac_plugin& given) {
+  // The version lies in front of everything that a major may change.
+  constexpr std::size_t kVersion = offsetof(vac_plugin, abi_minor) + sizeof(given.abi_minor);
+  constexpr std::size_t kLeast = offsetof(vac_plugin, submit) + sizeof(given.submit);
+  if (given.struct_size >= kVersion && given.abi_major != VAC_ABI_MAJOR) {
+    return bad_table(concat("built for plugin ABI ", given.abi_major, ", this vAccel has ABI ",
+                            VAC_ABI_MAJOR,
+                            ": rebuild the plugin against this version's <vac/plugin.h>"));
+  }
+  if (given.struct_size < kLeast) {
+    return bad_table(concat("its table says to have ", given.struct_size, " bytes, the least is ",
+                            kLeast, ": set struct_size to sizeof(struct vac_plugin)"));
+  }
+  return check_fields(given);
+}
+
+/// The offers that can be served: of operations that exist and are not the host's own, once each.
+std::vector<vac_op_offer> served_offers(const vac_plugin& table) {
+  std::vector<vac_op_offer> served;
+  for (const vac_op_offer& offer : std::span(table.ops, table.op_count)) {
+    const Op* const op = find_op(offer.op);
+    const bool again = std::ranges::any_of(
+        served, [&](const vac_op_offer& earlier) { return earlier.op == offer.op; });
+    if (op != nullptr && !op->control() && !again) {
+      served.push_back(offer);
+      continue;
+    }
+    // An operation of a later vAccel is no mistake.
+    default_log().write(op == nullptr ? LogLevel::info : LogLevel::warning, "plugin '", table.name,
+                        "' offers operation ", offer.op,
+                        op == nullptr ? ", which is not known here"
+                        : again       ? " twice"
+                                      : ", which is the host's",
+                        ": left out");
+  }
+  return served;
 }
 
 constexpr std::int64_t kMostSlots = 4096;
@@ -75,6 +129,23 @@ Result<Config> split_config(const std::string& json) {
   }
   config.plugin_json = to_json(JsonValue::object(std::move(rest)));
   return config;
+}
+
+constexpr std::size_t kMostDescription = 1U << 20;
+
+/// What a list shows for a plugin that cannot describe itself.
+std::string describe_failure(std::string_view why) {
+  JsonWriter json;
+  json.begin_object().key("error").string(why).end_object();
+  return json.take();
+}
+
+/// A description as it may stand in a JSON text of ours.
+std::string checked_description(std::string_view text) {
+  auto canonical = canonical_json_object(text, {.most_bytes = kMostDescription});
+  if (canonical) return *std::move(canonical);
+  return describe_failure(
+      concat("the plugin's description is no JSON object: ", canonical.error().text()));
 }
 
 /// The lower of two limits, of which 0 is none.
@@ -114,6 +185,15 @@ bool is_whole(int file, std::uint64_t size) {
          });
 }
 
+/// One name for a plugin in VAC_PLUGINS, in configurations, in lists and in its folder.
+Status check_file_name(const std::string& path, const vac_plugin& table) {
+  const std::string stem = std::filesystem::path(path).stem().string();
+  // What else is wrong with the table is told by check_table().
+  if (!check_table(table) || stem == table.name) return {};
+  return bad_table(concat("plugin '", path, "' calls itself '", table.name, "': name the file ",
+                          table.name, ".so"));
+}
+
 /// dlopen maps what the headers promise, and a page beyond the file's end kills the process.
 Status check_whole(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -131,19 +211,33 @@ SlotPool::SlotPool(std::uint32_t count) : count_(count) {
   for (std::uint32_t slot = count; slot-- > 0;) free_.push_back(slot);
 }
 
-Result<std::uint32_t> SlotPool::acquire(std::int64_t deadline_ns) {
+Result<std::uint32_t> SlotPool::acquire(std::int64_t deadline_ns, CallContext& context) {
   const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
   MutexLock lock(mutex_);
+  if (free_.empty()) context.waits_for.store(this);
   while (free_.empty()) {
+    const bool late =
+        deadline_ns != 0 && std::chrono::steady_clock::now() >= deadline;
+    if (lost_ == count_ || late || context.given_up()) break;
     if (deadline_ns == 0) {
       freed_.wait(mutex_);
-    } else if (!freed_.wait_until(mutex_, deadline) && free_.empty()) {
-      return Error{Errc::timed_out, "the time given was over before a slot of the plugin was free"};
+    } else {
+      freed_.wait_until(mutex_, deadline);
     }
   }
-  const std::uint32_t slot = free_.back();
-  free_.pop_back();
-  return slot;
+  context.waits_for.store(nullptr, std::memory_order_relaxed);
+  if (!free_.empty()) {
+    const std::uint32_t slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+  if (context.given_up()) return Error{Errc::cancelled, "cancelled before it was started"};
+  if (lost_ == count_) {
+    return Error{Errc::busy, concat("each of the plugin's ", count_,
+                                    " slots is held by a call that it never completed: restart "
+                                    "the program that has loaded it")};
+  }
+  return Error{Errc::timed_out, "the time given was over before a slot of the plugin was free"};
 }
 
 void SlotPool::release(std::uint32_t slot) {
@@ -152,6 +246,25 @@ void SlotPool::release(std::uint32_t slot) {
     free_.push_back(slot);
   }
   freed_.notify_one();
+}
+
+void SlotPool::lose() {
+  {
+    const MutexLock lock(mutex_);
+    ++lost_;
+  }
+  freed_.notify_all();
+}
+
+void SlotPool::regain() {
+  const MutexLock lock(mutex_);
+  --lost_;
+}
+
+void SlotPool::wake() noexcept {
+  // Whoever is about to wait holds the mutex from looking at its call to sleeping.
+  { const MutexLock lock(mutex_); }
+  freed_.notify_all();
 }
 
 Result<std::unique_ptr<Plugin>> Plugin::load(const std::string& path, std::uint32_t index,
@@ -170,14 +283,24 @@ Result<std::unique_ptr<Plugin>> Plugin::load(const std::string& path, std::uint3
         Errc::bad_plugin,
         concat("plugin '", path, "' has no symbol vac_plugin_entry: it is not a vAccel plugin")};
   }
-  const vac_plugin* table = entry(VAC_ABI_MAJOR, VAC_ABI_MINOR);
+  const vac_plugin* table = nullptr;
+  clear_thread_error();
+  const int code = contained("vac_plugin_entry", [&] {
+    table = entry(VAC_ABI_MAJOR, VAC_ABI_MINOR);
+    return VAC_OK;
+  });
+  if (code != VAC_OK) {
+    return bad_table(concat("plugin '", path, "': ", hook_error(code, "no memory").text()));
+  }
   if (table == nullptr) {
     return Error{Errc::bad_plugin,
                  concat("plugin '", path, "' does not serve plugin ABI ", VAC_ABI_MAJOR, ".",
                         VAC_ABI_MINOR, ": rebuild it against this version")};
   }
+  VAC_CHECK(check_file_name(path, *table));
   auto plugin = from_table(*table, index, config_json);
   if (!plugin) return std::move(plugin).error().with_context(concat("plugin '", path, "'"));
+  (*plugin)->path_ = path;
   return plugin;
 }
 
@@ -195,10 +318,13 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
   vac_plugin complete = complete_table(table);
   if (complete.open != nullptr) {
     clear_thread_error();
-    const int code = complete.open(&host_table(), config.plugin_json.c_str(), &state_);
-    if (code != VAC_OK) return call_failed("", code);
+    const int code = contained("open", [&] {
+      return complete.open(&host_table(), config.plugin_json.c_str(), &state_);
+    });
+    if (code != VAC_OK) return hook_error(code, error_text(known_code(code)));
   }
   table_ = complete;  // only now: the destructor closes what was opened
+  offers_ = served_offers(complete);
   for (const vac_op_offer& offer : offers()) {
     const std::uint32_t count = lower(offer.concurrency, config.slots);
     slots_.push_back(count == 0 ? nullptr : std::make_unique<SlotPool>(count));
@@ -207,7 +333,12 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
 }
 
 Plugin::~Plugin() {
-  if (table_.close != nullptr) table_.close(state_);
+  if (table_.close != nullptr) contained_void(name(), "close", [&] { table_.close(state_); });
+}
+
+void Plugin::keep(std::shared_ptr<const void> what) {
+  const MutexLock lock(mutex_);
+  kept_.push_back(std::move(what));
 }
 
 const vac_op_offer* Plugin::offer(std::uint32_t op) const noexcept {
@@ -226,23 +357,28 @@ bool Plugin::lists_format(const std::string& format) const noexcept {
 }
 
 SlotPool* Plugin::slots(const vac_op_offer& offer) const noexcept {
-  return slots_[static_cast<std::size_t>(&offer - table_.ops)].get();
+  return slots_[static_cast<std::size_t>(&offer - offers_.data())].get();
 }
 
 std::string Plugin::describe() const {
   if (table_.describe == nullptr) return "{}";
   std::string text(4096, '\0');
+  clear_thread_error();
   for (int attempt = 0; attempt < 2; ++attempt) {
     std::size_t bytes = text.size();
-    const int code = table_.describe(state_, text.data(), &bytes);
-    if (code == VAC_OK && bytes <= text.size()) {
+    const int code =
+        contained("describe", [&] { return table_.describe(state_, text.data(), &bytes); });
+    if (code == VAC_OK && bytes <= text.size()) return checked_description(text.substr(0, bytes));
+    if (code == VAC_ENOSPC && bytes <= kMostDescription && bytes > text.size()) {
       text.resize(bytes);
-      return text;
+      continue;
     }
-    if (code != VAC_ENOSPC || bytes > (1U << 20)) break;
-    text.resize(bytes);
+    return code == VAC_OK || code == VAC_ENOSPC
+               ? describe_failure(concat("the plugin's description of ", bytes, " bytes does not "
+                                         "fit the ", text.size(), " that it was given"))
+               : describe_failure(hook_error(code, error_text(known_code(code))).text());
   }
-  return "{}";
+  return describe_failure("the plugin's description grows as it is asked for");
 }
 
 }  // namespace vac::core

@@ -5,6 +5,7 @@
 #include <vac/plugin.h>
 #include <vac/result.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,31 +13,37 @@
 #include <vector>
 
 #include "base/mutex.hpp"
+#include "core/call_context.hpp"
 
 namespace vac::core {
 
 /// Bounds how many calls of one operation run at once in a plugin. Thread-safe.
-class SlotPool {
+class SlotPool final : public Waker {
  public:
   explicit SlotPool(std::uint32_t count);
   /// The lowest free slot; waits while there is none, at most until the deadline (CLOCK_MONOTONIC
-  /// ns, 0 none).
-  Result<std::uint32_t> acquire(std::int64_t deadline_ns);
+  /// ns, 0 none) or until the call is given up. VAC_EBUSY where none will ever be free.
+  Result<std::uint32_t> acquire(std::int64_t deadline_ns, CallContext& context);
   void release(std::uint32_t slot);
+  /// The plugin does not complete the call that holds a slot: it stays taken; or it did after all.
+  void lose();
+  void regain();
   std::uint32_t count() const noexcept { return count_; }
+  void wake() noexcept override;
 
  private:
   const std::uint32_t count_;
   Mutex mutex_;
   CondVar freed_;
   std::vector<std::uint32_t> free_ VAC_GUARDED_BY(mutex_);
+  std::uint32_t lost_ VAC_GUARDED_BY(mutex_) = 0;
 };
 
 /// Thread-safe after opening. The library is never unloaded: frameworks do not survive it.
 class Plugin {
  public:
-  /// dlopen, entry, ABI check, open. A file that is cut short is VAC_ELIBBAD. `index` is the
-  /// plugin's place in its runtime.
+  /// dlopen, entry, ABI check, open. What is wrong with the file or its table is VAC_ELIBBAD; what
+  /// the plugin throws is contained. `index` is the plugin's place in its runtime.
   static Result<std::unique_ptr<Plugin>> load(const std::string& path, std::uint32_t index,
                                               const std::string& config_json);
   static Result<std::unique_ptr<Plugin>> from_table(const vac_plugin& table, std::uint32_t index,
@@ -48,16 +55,30 @@ class Plugin {
   const vac_plugin& table() const noexcept { return table_; }
   void* state() const noexcept { return state_; }
   const char* name() const noexcept { return table_.name; }
+  /// The file it was loaded from; empty: linked in.
+  const std::string& path() const noexcept { return path_; }
   std::uint32_t index() const noexcept { return index_; }
   bool remote() const noexcept { return (table_.caps & VAC_CAP_REMOTE) != 0; }
-  std::span<const vac_op_offer> offers() const noexcept { return {table_.ops, table_.op_count}; }
+  bool asynchronous() const noexcept { return (table_.caps & VAC_CAP_ASYNC) != 0; }
+  /// Calls that it was given up on and has not completed since. While there are any, nothing that
+  /// it has made is taken from it.
+  std::uint32_t lost_calls() const noexcept { return lost_calls_.load(); }
+  void count_lost_call(int change) const noexcept {
+    lost_calls_.fetch_add(static_cast<std::uint32_t>(change));
+  }
+  /// Keeps for ever what its lost calls may still use.
+  void keep(std::shared_ptr<const void> what);
+  /// True once: what it does wrong again and again is said once.
+  bool first_complaint() const noexcept { return !complained_.exchange(true); }
+  /// Those of its table that can be served: operations that exist, once each.
+  std::span<const vac_op_offer> offers() const noexcept { return offers_; }
   /// nullptr where the operation is not offered.
   const vac_op_offer* offer(std::uint32_t op) const noexcept;
   bool lists_format(const std::string& format) const noexcept;
   /// As many as the plugin offers, or fewer by the setting "slots" of its configuration; nullptr:
   /// unlimited.
   SlotPool* slots(const vac_op_offer& offer) const noexcept;
-  /// The plugin's own JSON, "{}" where it gives none.
+  /// The plugin's own JSON object, "{}" where it gives none, {"error": why} where it fails.
   std::string describe() const;
 
  private:
@@ -67,15 +88,16 @@ class Plugin {
   vac_plugin table_{};
   void* state_ = nullptr;
   std::uint32_t index_ = 0;
+  mutable std::atomic<std::uint32_t> lost_calls_{0};
+  mutable std::atomic<bool> complained_{false};
+  std::string path_;
+  Mutex mutex_;
+  std::vector<std::shared_ptr<const void>> kept_ VAC_GUARDED_BY(mutex_);  // with what points there
+  std::vector<vac_op_offer> offers_;
   std::vector<std::unique_ptr<SlotPool>> slots_;  // by offer; null: unlimited
 };
 
 /// The host table given to plugins, the same for all.
 const vac_host& host_table() noexcept;
-
-/// Collects what plugins say by vac_host.error outside of calls on this thread: clears it, and
-/// after the call takes it.
-void clear_thread_error() noexcept;
-std::string take_thread_error() noexcept;
 
 }  // namespace vac::core

@@ -66,6 +66,13 @@ std::string list_text(const std::vector<std::string>& names) {
   return text;
 }
 
+Error name_taken(const std::string& name, const std::string& file, const Plugin& loaded) {
+  return Error{Errc::bad_plugin,
+               concat("plugin '", file, "': a plugin '", name, "' is loaded already, ",
+                      loaded.path().empty() ? "linked in" : concat("from '", loaded.path(), "'"),
+                      ": choose one of them")};
+}
+
 }  // namespace
 
 RuntimeOptions RuntimeOptions::from_environment() {
@@ -85,7 +92,14 @@ RuntimeOptions RuntimeOptions::from_environment() {
 Runtime::Runtime(RuntimeOptions options)
     : options_(std::move(options)), attachments_(options_.idle_unload) {}
 
-Runtime::~Runtime() { attachments_.trim(std::chrono::steady_clock::time_point::max()); }
+Runtime::~Runtime() {
+  attachments_.trim(std::chrono::steady_clock::time_point::max());
+  const MutexLock lock(mutex_);
+  for (auto& plugin : plugins_) {
+    // One that may still complete a call must find what it knows.
+    if (plugin->lost_calls() != 0) static_cast<void>(plugin.release());
+  }
+}
 
 std::string Runtime::find_file(const std::string& name) const {
   std::error_code failure;
@@ -123,6 +137,10 @@ Result<Plugin*> Runtime::open_plugin(const std::string& name_or_path) {
                options_.search_path.empty() ? "no folder" : list_text(options_.search_path),
                ": install it there, or add its folder to VAC_PLUGIN_PATH")};
   }
+  for (const auto& loaded : plugins_) {
+    if (loaded->path() == file) return loaded.get();
+    if (name == loaded->name()) return name_taken(name, file, *loaded);
+  }
   const auto config = options_.configs.find(name);
   VAC_TRY(std::unique_ptr<Plugin> plugin,
           Plugin::load(file, static_cast<std::uint32_t>(plugins_.size()),
@@ -157,6 +175,11 @@ Status Runtime::add_plugin(const vac_plugin& table, const std::string& config_js
   const MutexLock lock(mutex_);
   VAC_TRY(std::unique_ptr<Plugin> plugin,
           Plugin::from_table(table, static_cast<std::uint32_t>(plugins_.size()), config_json));
+  for (const auto& loaded : plugins_) {
+    if (std::string_view(plugin->name()) == loaded->name()) {
+      return name_taken(plugin->name(), "linked in", *loaded);
+    }
+  }
   if (plugin->remote()) remote_ = plugin.get();
   plugins_.push_back(std::move(plugin));
   return {};
@@ -210,7 +233,7 @@ std::string Runtime::describe_json() const {
         .key("name")
         .string(plugin->name())
         .key("version")
-        .string(plugin->table().version);
+        .string(printable(plugin->table().version));
     json.key("operations").begin_array();
     for (const vac_op_offer& offer : plugin->offers()) {
       if (const Op* op = find_op(offer.op)) json.string(op->name);

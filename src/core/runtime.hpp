@@ -32,6 +32,9 @@ struct RuntimeOptions {
   /// Configuration of a plugin, a JSON object, by name.
   std::map<std::string, std::string> configs;
   std::chrono::milliseconds idle_unload{0};
+  /// How long an asynchronous plugin that has been told to cancel a call may take to complete it.
+  /// Then the call is answered, and its memory and slot are left to the plugin.
+  std::chrono::milliseconds cancel_grace{5000};
   /// A call that no plugin serves looks into the installed ones that were not chosen, and names
   /// those that would: for a process's own calls. Where clients make the calls they would have
   /// code loaded that nobody chose: false.

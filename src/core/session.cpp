@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/session.hpp"
 
-#include <time.h>
-
 #include <algorithm>
-#include <exception>
+#include <chrono>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -13,17 +11,15 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "call/check.hpp"
+#include "core/async_call.hpp"
+#include "core/contained.hpp"
+#include "core/monotonic.hpp"
 #include "core/plugin.hpp"
+#include "core/results.hpp"
 #include "core/runtime.hpp"
 
 namespace vac::core {
 namespace {
-
-std::int64_t now_ns() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 [[gnu::cold, gnu::noinline]] int fail(CallContext& context, const Error& error) {
   context.message = error.text();
@@ -45,11 +41,11 @@ std::string_view title(const ResourceData& data) {
   return data.files().front().name;
 }
 
-Status stated(int code, std::string_view otherwise) {
-  if (code == VAC_OK) return {};
-  std::string text = take_thread_error();
-  if (text.empty()) text = otherwise;
-  return Error{code > 0 ? static_cast<Errc>(code) : Errc::failed, std::move(text)};
+/// Whether an operation has outputs that its plugin describes in the call's records.
+bool writes_records(const Op& op) {
+  return std::ranges::any_of(op.args, [](const OpArgument& argument) {
+    return (argument.signature >> 16U & VAC_OUT) != 0;
+  });
 }
 
 }  // namespace
@@ -71,9 +67,15 @@ Session::Session(Runtime& runtime, SessionOptions options)
 Session::~Session() {
   runtime_.attachments_.drop_session(this);
   for (Plugin* plugin : opened_) {
-    if (plugin->table().session_close != nullptr) {
-      plugin->table().session_close(plugin->state(), session_states_[plugin->index()]);
+    if (plugin->table().session_close == nullptr) continue;
+    if (plugin->lost_calls() != 0) {
+      log_warning("plugin '", plugin->name(), "' still has calls that it never completed: what it "
+                  "keeps for the session is not closed");
+      continue;
     }
+    contained_void(plugin->name(), "session_close", [&] {
+      plugin->table().session_close(plugin->state(), session_states_[plugin->index()]);
+    });
   }
 }
 
@@ -83,7 +85,7 @@ Status Session::open(std::span<Plugin* const> plugins, Plugin* remote) {
   for (const Plugin* plugin : plugins) most = std::max(most, plugin->index());
   session_states_.resize(most + 1);
   choices_.resize(all_ops().empty() ? 0 : all_ops().back().id + 1);
-  for (const Op& op : all_ops()) choices_[op.id] = {&op, {}, count_resources(op)};
+  for (const Op& op : all_ops()) choices_[op.id] = {&op, {}, count_resources(op), writes_records(op)};
 
   if (remote != nullptr) {
     VAC_CHECK(open_in(*remote));
@@ -97,7 +99,7 @@ Status Session::open(std::span<Plugin* const> plugins, Plugin* remote) {
       continue;
     }
     for (const vac_op_offer& offer : plugin->offers()) {
-      if (offer.op < choices_.size()) add_route(offer.op, *plugin, &offer);
+      add_route(offer.op, *plugin, &offer);
     }
   }
   return {};
@@ -113,9 +115,13 @@ Status Session::open_in(Plugin& plugin) {
     const vac_session_view view = {sizeof view, options_.address.c_str(), options_.tenant.c_str(),
                                    options_.options_json.c_str()};
     clear_thread_error();
-    const int code =
-        plugin.table().session_open(plugin.state(), &view, &session_states_[plugin.index()]);
-    VAC_CHECK(stated(code, concat("open ", options_.address, ": ", error_text(code))));
+    const int code = contained("session_open", [&] {
+      return plugin.table().session_open(plugin.state(), &view, &session_states_[plugin.index()]);
+    });
+    if (code != VAC_OK) {
+      return hook_error(code, concat("open ", options_.address, ": ",
+                                     error_text(known_code(code))));
+    }
   }
   opened_.push_back(&plugin);
   return {};
@@ -150,9 +156,8 @@ int Session::dispatch(vac_call& call, CallContext& context) noexcept {
   } catch (const std::bad_alloc&) {
     context.message.clear();
     return VAC_ENOMEM;
-  } catch (const std::exception& exception) {
-    context.message.assign(exception.what());
-    return VAC_EIO;
+  } catch (...) {
+    return VAC_EIO;  // nothing else is thrown here
   }
 }
 
@@ -220,9 +225,13 @@ Status Session::accepts(Resource& resource, const Route& route) {
   }
   if (route.plugin->table().accepts != nullptr) {
     clear_thread_error();
-    const int code = route.plugin->table().accepts(route.plugin->state(), &data.view());
-    VAC_CHECK(stated(code, concat("resource '", title(data), "' is not for plugin '",
-                                  route.plugin->name(), "'")));
+    const int code = contained("accepts", [&] {
+      return route.plugin->table().accepts(route.plugin->state(), &data.view());
+    });
+    if (code != VAC_OK) {
+      return hook_error(code, concat("resource '", title(data), "' is not for plugin '",
+                                     route.plugin->name(), "'"));
+    }
   }
   accepted.store(Resource::Accepted::yes, std::memory_order_release);
   return {};
@@ -249,11 +258,13 @@ int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
   call.queue_us = call.plugin_us = call.agent_us = 0;
   call.host_priv = &context;
   call.slot = VAC_NO_SLOT;
+  context.op = choice.op;
+  context.closing = &closing_;
   if (options_.timeout_ms != 0 && call.deadline_ns == 0) {
     call.deadline_ns = now_ns() + std::int64_t{options_.timeout_ms} * 1'000'000;
   }
   if (choice.resource_count != 0) return run_with_resources(choice, call, context);
-  return run_in_slot(choice.routes.front(), call, context);
+  return run_in_slot(choice, choice.routes.front(), call, context);
 }
 
 int Session::run_with_resources(const Choice& choice, vac_call& call, CallContext& context) {
@@ -269,43 +280,138 @@ int Session::run_with_resources(const Choice& choice, vac_call& call, CallContex
     states[i] = *state;
   }
   call.resource_states = states;
-  const int code = run_in_slot(**route, call, context);
+  const int code = run_in_slot(choice, **route, call, context);
   call.resource_states = nullptr;
   return code;
 }
 
-int Session::run_in_slot(const Route& route, vac_call& call, CallContext& context) {
+int Session::run_in_slot(const Choice& choice, const Route& route, vac_call& call,
+                         CallContext& context) {
   call.session_state = route.session_state;
+  context.plugin = route.plugin;
   if (route.slots == nullptr) [[likely]]
-    return submit(route, call, context);
-  auto slot = route.slots->acquire(call.deadline_ns);
+    return submit(choice, route, call, context);
+  auto slot = route.slots->acquire(call.deadline_ns, context);
   if (!slot) return fail(context, slot.error());
   call.slot = *slot;
-  const int code = submit(route, call, context);
-  route.slots->release(call.slot);
+  const int code = submit(choice, route, call, context);
+  if (!context.slot_lost) route.slots->release(*slot);
   return code;
 }
 
-int Session::submit(const Route& route, vac_call& call, CallContext& context) noexcept {
+int Session::submit(const Choice& choice, const Route& route, vac_call& call,
+                    CallContext& context) {
+  int code = VAC_OK;
+  if (!choice.writes) [[likely]] {
+    code = submit_once(route, call, context);
+  } else {
+    vac_arg before[VAC_MAX_RECORDS];
+    std::copy_n(call.args, call.arg_count, before);
+    code = submit_once(route, call, context);
+    if (code == VAC_OK) code = check_results(call, context, {before, call.arg_count});
+  }
+  if (code == VAC_OK && context.fault == 0) [[likely]]
+    return code;
+  return explain(code, call, context);
+}
+
+int Session::submit_once(const Route& route, vac_call& call, CallContext& context) {
+  if (route.plugin->asynchronous()) [[unlikely]]
+    return submit_async(route, call, context);
   const vac_plugin& table = route.plugin->table();
   vac_call* calls[] = {&call};
-  int code = table.submit(route.plugin->state(), calls, 1);
-  if (code == VAC_OK) [[likely]]
+  try {
+    return table.submit(route.plugin->state(), calls, 1);
+  } catch (...) {
+    const int code = caught_from_plugin("submit");
+    context.message = take_thread_error();
     return code;
-  if (code == VAC_EINPROGRESS) {
-    bool told = call.deadline_ns == 0 || table.cancel == nullptr;
-    while (context.done.load() == 0) {
-      const FutexWait woken = told ? context.done.wait(0) : context.done.wait(0, call.deadline_ns);
-      if (woken != FutexWait::timed_out) continue;
-      // The plugin still has to complete: the memory that it works on is the caller's.
-      context.cancelled.store(true, std::memory_order_relaxed);
-      table.cancel(route.plugin->state(), &call);
-      told = true;
-    }
-    code = context.code;
   }
-  if (code != VAC_OK && context.message.empty()) context.message = take_thread_error();
-  return code < 0 ? VAC_EIO : code;
+}
+
+int Session::explain(int code, const vac_call& call, CallContext& context) const {
+  if (context.fault != 0) return context.fault;
+  if (code == VAC_EINPROGRESS) {
+    return blame_plugin(context, VAC_EIO,
+                        "says that the call goes on and does not offer VAC_CAP_ASYNC");
+  }
+  if (context.message.empty()) context.message = take_thread_error();
+  const int known = known_code(code);
+  if (known != code) {
+    if (context.message.empty()) context.message = error_text(known);
+    context.message += concat(" (the plugin answered ", code, ", which is no error code)");
+  }
+  // A plugin that asks whether it is cancelled is not told why.
+  if (known == VAC_ECANCELED && !context.given_up() && call.deadline_ns != 0 &&
+      now_ns() >= call.deadline_ns) {
+    return VAC_ETIMEDOUT;
+  }
+  return known;
+}
+
+int Session::submit_async(const Route& route, vac_call& call, CallContext& context) {
+  AsyncCall& async = AsyncCall::take();
+  async.begin(call, context);
+  vac_call* calls[] = {&async.call()};
+  clear_thread_error();
+  const int code = contained(
+      "submit", [&] { return route.plugin->table().submit(route.plugin->state(), calls, 1); });
+  if (code != VAC_EINPROGRESS) {
+    if (!async.settle(code) && route.plugin->first_complaint()) {
+      log_error("plugin '", route.plugin->name(), "' has completed a call of ", context.op->name,
+                " and returned a code as well, which counts: not said again");
+    }
+  } else if (!await(route, async, call, context)) {
+    return give_up(route, call, context);
+  }
+  return async.finish(call, context);
+}
+
+bool Session::await(const Route& route, AsyncCall& async, const vac_call& call,
+                    CallContext& context) {
+  const vac_plugin& table = route.plugin->table();
+  context.waits_for.store(&async);
+  std::int64_t patience_ends_ns = 0;  // 0: nobody has lost it yet
+  bool complete = false;
+  while (!complete) {
+    const std::int64_t now = call.deadline_ns == 0 && patience_ends_ns == 0 ? 0 : now_ns();
+    const bool late = call.deadline_ns != 0 && now >= call.deadline_ns;
+    if (patience_ends_ns == 0 && (late || context.given_up())) {
+      patience_ends_ns = now_ns();
+      if (table.cancel != nullptr) {
+        patience_ends_ns += std::chrono::nanoseconds(runtime_.options_.cancel_grace).count();
+        contained_void(route.plugin->name(), "cancel",
+                       [&] { table.cancel(route.plugin->state(), &async.call()); });
+      }
+    } else if (patience_ends_ns != 0 && now >= patience_ends_ns && async.abandon(route.slots)) {
+      break;
+    }
+    complete = async.wait(patience_ends_ns != 0 ? patience_ends_ns : call.deadline_ns);
+  }
+  context.waits_for.store(nullptr);
+  return complete;
+}
+
+int Session::give_up(const Route& route, const vac_call& call, CallContext& context) {
+  context.slot_lost = route.slots != nullptr;
+  const bool cancelled = context.given_up();
+  log_error("plugin '", route.plugin->name(), "' does not complete a call of ", context.op->name,
+            ": it is given up, with its memory", context.slot_lost ? concat(" and slot ", call.slot)
+                                                                   : std::string{},
+            "; calls of its that are lost: ", route.plugin->lost_calls());
+  context.message = concat(cancelled ? "cancelled" : "its time is over", ", and plugin '",
+                           route.plugin->name(), "' has not completed it");
+  return cancelled ? VAC_ECANCELED : VAC_ETIMEDOUT;
+}
+
+void Session::cancel_calls() noexcept {
+  closing_.store(true);
+  for (const Choice& choice : choices_) {
+    for (const Route& route : choice.routes) {
+      if (route.slots != nullptr) route.slots->wake();
+    }
+  }
+  AsyncCall::wake_all();
 }
 
 }  // namespace vac::core

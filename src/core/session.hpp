@@ -20,6 +20,7 @@
 
 namespace vac::core {
 
+class AsyncCall;
 class Plugin;
 class Runtime;
 class Session;
@@ -72,6 +73,10 @@ class Session {
   /// failure context.message and context.detail say more. No allocation on success.
   int dispatch(vac_call& call, CallContext& context) noexcept;
 
+  /// Cancels all calls, those to come as well: queued ones end at once, running ones as soon as
+  /// their plugins let them. Any thread.
+  void cancel_calls() noexcept;
+
   std::unique_ptr<Resource> add_resource(std::shared_ptr<const ResourceData> data);
 
   /// The operation runs in <= 20 us without blocking, so that a thread with other duties may
@@ -96,6 +101,7 @@ class Session {
     const Op* op = nullptr;
     std::vector<Route> routes;  // in order of choice
     std::uint32_t resource_count = 0;
+    bool writes = false;  // has outputs
   };
 
   Session(Runtime& runtime, SessionOptions options);
@@ -110,11 +116,17 @@ class Session {
   [[gnu::cold]] void complete_message(const Op& op, int code, CallContext& context) const;
   int run(const Choice& choice, vac_call& call, CallContext& context);
   int run_with_resources(const Choice& choice, vac_call& call, CallContext& context);
-  int run_in_slot(const Route& route, vac_call& call, CallContext& context);
-  int submit(const Route& route, vac_call& call, CallContext& context) noexcept;
+  int run_in_slot(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
+  int submit(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
+  int submit_once(const Route& route, vac_call& call, CallContext& context);
+  [[gnu::cold]] int explain(int code, const vac_call& call, CallContext& context) const;
+  [[gnu::noinline]] int submit_async(const Route& route, vac_call& call, CallContext& context);
+  bool await(const Route& route, AsyncCall& async, const vac_call& call, CallContext& context);
+  int give_up(const Route& route, const vac_call& call, CallContext& context);
 
   Runtime& runtime_;
   const SessionOptions options_;
+  std::atomic<bool> closing_{false};
   Plugin* remote_ = nullptr;           // serves every operation, where the address is not local:
   std::vector<Plugin*> opened_;        // session_open has succeeded
   std::vector<void*> session_states_;  // by plugin index

@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,6 +17,7 @@
 
 #include "core/plugin.hpp"
 #include "core/runtime.hpp"
+#include "core/session_fixture.hpp"
 #include "support/temp_directory.hpp"
 
 namespace vac::core {
@@ -25,99 +25,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-using testing::StartsWith;
-
-constexpr std::uint32_t kNoop = 32;
-constexpr std::uint32_t kLoad = 33;
-
-/// A plugin table whose hooks are members. One at a time is current: the ABI has no closures.
-struct FakePlugin {
-  std::vector<vac_op_offer> offers{{kNoop, 1, 0, VAC_OFFER_QUICK}};
-  std::function<int(vac_call&)> on_submit = [](vac_call&) { return VAC_OK; };
-  std::function<int(const vac_resource_view&)> on_accepts = [](const vac_resource_view&) {
-    return VAC_OK;
-  };
-  std::atomic<int> attached{0}, detached{0};
-  const vac_host* host = nullptr;
-
-  vac_plugin table(const char* name) {
-    vac_plugin table{};
-    table.struct_size = sizeof table;
-    table.abi_major = VAC_ABI_MAJOR;
-    table.name = name;
-    table.version = "1";
-    table.ops = offers.data();
-    table.op_count = offers.size();
-    current = this;
-    table.open = [](const vac_host* host, const char*, void** plugin) {
-      current->host = host;
-      *plugin = current;
-      return static_cast<int>(VAC_OK);
-    };
-    table.submit = [](void* plugin, vac_call* const* calls, std::size_t) {
-      return self(plugin).on_submit(*calls[0]);
-    };
-    table.accepts = [](void* plugin, const vac_resource_view* view) {
-      return self(plugin).on_accepts(*view);
-    };
-    table.resource_attach = [](void* plugin, void*, const vac_resource_view*, void** state) {
-      *state = plugin;
-      ++self(plugin).attached;
-      return static_cast<int>(VAC_OK);
-    };
-    table.resource_detach = [](void* state, void*) { ++self(state).detached; };
-    return table;
-  }
-  static FakePlugin& self(void* plugin) { return *static_cast<FakePlugin*>(plugin); }
-  static FakePlugin* current;
-};
-FakePlugin* FakePlugin::current = nullptr;
-
-RuntimeOptions no_plugins() {
-  RuntimeOptions options;
-  options.only_these = true;
-  return options;
-}
-
-struct Rig {
-  explicit Rig(std::vector<FakePlugin*> plugins, SessionOptions options = {},
-               RuntimeOptions runtime_options = no_plugins())
-      : runtime(std::move(runtime_options)) {
-    const char* const names[] = {"first", "second"};
-    for (std::size_t i = 0; i < plugins.size(); ++i) {
-      runtime.add_plugin(plugins[i]->table(names[i])).value();
-    }
-    session = runtime.open_session(std::move(options)).value();
-  }
-  int call(std::uint32_t op, std::vector<vac_arg> args, std::vector<Resource*> resources = {}) {
-    vac_call call{};
-    call.op = op;
-    call.args = args.data();
-    call.arg_count = static_cast<std::uint32_t>(args.size());
-    CallContext context;
-    context.resources = resources;
-    const int code = session->dispatch(call, context);
-    message = context.message;
-    return code;
-  }
-  Runtime runtime;
-  std::unique_ptr<Session> session;
-  std::string message;
-};
-
-vac_arg record(std::uint8_t type, std::uint8_t form, std::uint8_t dir) {
-  vac_arg arg{};
-  arg.type = type;
-  arg.form = form;
-  arg.dir = dir;
-  return arg;
-}
-vac_arg no_data() { return record(VAC_BYTE, VAC_ABSENT, VAC_IN); }
-vac_arg resource_arg() {
-  vac_arg arg = record(VAC_RESOURCE, VAC_SCALAR, VAC_IN);
-  arg.value = 1;
-  return arg;
-}
+using namespace fixture;  // NOLINT(google-build-using-namespace)
 
 TEST(Dispatch, ReachesThePluginThatOffersTheOperation) {
   FakePlugin plugin;
@@ -178,6 +86,7 @@ TEST(Dispatch, PutsTheOperationBeforeAPluginsText) {
 
 TEST(Dispatch, WaitsForACallThatCompletesLater) {
   FakePlugin plugin;
+  plugin.caps = VAC_CAP_ASYNC;
   std::thread worker;
   plugin.on_submit = [&](vac_call& call) {
     worker = std::thread([&] { plugin.host->complete(&call, VAC_EBUSY, "come back"); });
@@ -313,27 +222,6 @@ TEST(Slots, GiveUpAtTheDeadline) {
     return rig.call(kNoop, {no_data()});
   };  // holds the only slot
   EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_ETIMEDOUT);
-}
-
-TEST(PluginTable, IsRefusedForAnotherMajor) {
-  FakePlugin plugin;
-  vac_plugin table = plugin.table("old");
-  table.abi_major = 2;
-  Runtime runtime(no_plugins());
-  const Status added = runtime.add_plugin(table);
-  ASSERT_FALSE(added);
-  EXPECT_THAT(added.error().text(), StartsWith("built for plugin ABI 2"));
-}
-
-TEST(PluginTable, MayEndBeforeSlotsThatItDoesNotHave) {
-  FakePlugin plugin;
-  vac_plugin table = plugin.table("small");
-  table.struct_size = offsetof(vac_plugin, cancel);
-  table.describe =
-      reinterpret_cast<decltype(table.describe)>(1);  // beyond the size: must not be called
-  Runtime runtime(no_plugins());
-  ASSERT_TRUE(runtime.add_plugin(table));
-  EXPECT_THAT(runtime.describe_json(), HasSubstr(R"("name":"small")"));
 }
 
 TEST(Runtime, RefusesAnAddressWithoutAScheme) {
