@@ -14,9 +14,12 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <type_traits>
 
 #include "base/text.hpp"
+#include "base/utf8.hpp"
+#include "call/check.hpp"
 #include "call/types.hpp"
 #include "capi/frame.hpp"
 #include "capi/outputs.hpp"
@@ -48,12 +51,29 @@ struct Absent {
   void put(Frame& frame) const { frame.argument(type, VAC_ABSENT, dir); }
 };
 
-[[gnu::cold, gnu::noinline]] inline Status null_argument(const char* what) {
-  return Error{Errc::invalid, concat("an argument that is ", what, " is NULL")};
+// The texts below follow "argument 'name' ".
+
+[[gnu::cold, gnu::noinline]] inline Status is_null() { return Error{Errc::invalid, "is NULL"}; }
+[[gnu::cold, gnu::noinline]] inline Status is_null(std::size_t count) {
+  return Error{Errc::invalid, concat("is NULL and has a size of ", count)};
+}
+[[gnu::cold, gnu::noinline]] inline Status is_null_item(std::size_t index) {
+  return Error{Errc::invalid, concat("has NULL as item ", index)};
+}
+[[gnu::cold, gnu::noinline]] inline Status is_too_large(std::size_t count) {
+  return Error{Errc::too_large, concat("has a size of ", count, ", more than memory can have")};
+}
+[[gnu::cold, gnu::noinline]] inline Status is_no_text() {
+  return Error{Errc::invalid, "is not UTF-8"};
+}
+[[gnu::cold, gnu::noinline]] inline Status is_no_text(std::size_t index) {
+  return Error{Errc::invalid, concat("item ", index, " is not UTF-8, or has a zero byte in it")};
 }
 
-[[gnu::cold, gnu::noinline]] inline Status size_overflow() {
-  return Error{Errc::too_large, "an array's size does not fit 64 bits"};
+/// Bytes of an array of `count` elements, into `bytes`. False: no memory is as large.
+inline bool array_size(std::size_t count, std::uint32_t width, std::uint64_t& bytes) noexcept {
+  return !__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{width}, &bytes) &&
+         bytes <= std::uint64_t{PTRDIFF_MAX};
 }
 
 // --- Scalars
@@ -78,7 +98,7 @@ struct ScalarOut : Argument {
   bool optional;
   vac_arg* record = nullptr;
   Status put(Frame& frame) {
-    if (to == nullptr && !optional) return null_argument("an output");
+    if (to == nullptr && !optional) return is_null();
     record = &frame.argument(kType, to == nullptr ? VAC_ABSENT : VAC_SCALAR, VAC_OUT);
     return {};
   }
@@ -114,17 +134,15 @@ struct ArrayIn : Argument {
   const void* data;
   std::size_t count;
   [[gnu::always_inline]] Status put(Frame& frame) const {
-    if (data == nullptr && count != 0) return null_argument("an array with a count above 0");
+    if (data == nullptr && count != 0) return is_null(count);
     if (data == nullptr && optional) {
       frame.argument(type, VAC_ABSENT, dir);
       return {};
     }
     vac_arg& record = frame.argument(type, VAC_ARRAY, dir);
     record.value = pointer_bits(data);
-    if (__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{element_bytes(type)},
-                               &record.bytes)) {
-      return size_overflow();
-    }
+    if (!array_size(count, element_bytes(type), record.bytes)) return is_too_large(count);
+    if (dir != VAC_IN) frame.writes_to(data);
     return {};
   }
 };
@@ -148,14 +166,13 @@ struct ArrayOut : Argument {
       frame.argument(type, VAC_ABSENT, VAC_OUT);
       return {};
     }
-    if (count == nullptr || (to == nullptr && capacity != 0)) return null_argument("an output");
+    if (count == nullptr) return Error{Errc::invalid, "has no place for its size: it is NULL"};
+    if (to == nullptr && capacity != 0) return is_null(capacity);
     record = &frame.argument(type, VAC_ARRAY, VAC_OUT);
     const std::size_t room = text && capacity != 0 ? capacity - 1 : capacity;
-    if (__builtin_mul_overflow(std::uint64_t{room}, std::uint64_t{element_bytes(type)},
-                               &record->bytes)) {
-      return size_overflow();
-    }
+    if (!array_size(room, element_bytes(type), record->bytes)) return is_too_large(capacity);
     record->value = pointer_bits(to);
+    frame.writes_to(to);
     if (to == nullptr) record->where = VAC_WHERE_NOWHERE;
     return {};
   }
@@ -167,7 +184,7 @@ struct ArrayOut : Argument {
     if (!needed || (*needed == 0 && !text)) return {};
     *count = elements(*needed) + (text ? 1 : 0);
     return Error{Errc::no_space,
-                 concat("an output needs a capacity of ", *count, ", ", capacity, " was given")};
+                 concat("needs a capacity of ", *count, ", ", capacity, " was given")};
   }
   void give(Outputs&) {
     if (absent()) return;
@@ -224,8 +241,10 @@ struct StringIn : Argument {
   const char* text;
   bool optional;
   Status put(Frame& frame) const {
-    if (text == nullptr && !optional) return null_argument("a string");
-    const ArrayIn array{{}, VAC_CHAR, VAC_IN, true, text, text == nullptr ? 0 : std::strlen(text)};
+    if (text == nullptr && !optional) return is_null();
+    const std::size_t bytes = text == nullptr ? 0 : std::strlen(text);
+    if (!valid_utf8(std::string_view(text, bytes))) return is_no_text();
+    const ArrayIn array{{}, VAC_CHAR, VAC_IN, true, text, bytes};
     return array.put(frame);
   }
 };
@@ -238,22 +257,40 @@ struct ResourceIn : Argument {
   vac_resource* resource;
   bool optional;
   Status put(Frame& frame) const {
-    if (resource == nullptr && !optional) return null_argument("a resource");
+    if (resource == nullptr && !optional) return is_null();
     vac_arg& record =
         frame.argument(VAC_RESOURCE, resource == nullptr ? VAC_ABSENT : VAC_SCALAR, VAC_IN);
+    core::Resource* const core = resource == nullptr ? nullptr : resource->core.load();
+    if (resource != nullptr && core == nullptr) {
+      return Error{Errc::bad_handle, "is a resource that is closed"};
+    }
     if (resource != nullptr) record.value = pointer_bits(resource);
-    frame.resource(resource == nullptr ? nullptr : resource->core.get());
+    frame.resource(core);
     return {};
   }
 };
 inline ResourceIn in_resource(vac_resource* resource) { return {{}, resource, false}; }
 inline ResourceIn optional_resource(vac_resource* resource) { return {{}, resource, true}; }
 
+/// Whether the elements are sound; of strings the caller's own memory tells where they end.
+inline bool sound_elements(const vac_tensor& tensor) noexcept {
+  if (tensor.type != VAC_STRING) return true;
+  const auto count = element_count(tensor.shape());
+  return count && string_elements_fit({static_cast<const std::byte*>(tensor.data),
+                                       static_cast<std::size_t>(tensor.bytes)},
+                                      *count);
+}
+
 inline void fill_tensor(Frame& frame, vac_arg& record, const vac_tensor& tensor) {
   record.type = tensor.type;
   record.value = pointer_bits(tensor.data);
   record.bytes = tensor.bytes;
   frame.shape(record, tensor.shape());
+  if (record.dir != VAC_IN) frame.writes_to(tensor.data);
+}
+
+[[gnu::cold, gnu::noinline]] inline Status bad_elements() {
+  return Error{Errc::invalid, "has strings whose ends are not in order, or outside of it"};
 }
 
 struct TensorIn : Argument {
@@ -262,7 +299,8 @@ struct TensorIn : Argument {
   std::uint8_t dir;
   bool optional;
   Status put(Frame& frame) const {
-    if (tensor == nullptr && !optional) return null_argument("a tensor");
+    if (tensor == nullptr && !optional) return is_null();
+    if (tensor != nullptr && !sound_elements(*tensor)) return bad_elements();
     vac_arg& record = frame.argument(VAC_NONE, tensor == nullptr ? VAC_ABSENT : VAC_TENSOR, dir);
     if (tensor != nullptr) fill_tensor(frame, record, *tensor);
     return {};
@@ -274,7 +312,8 @@ inline TensorIn inout_tensor(vac_tensor* tensor) { return {{}, tensor, VAC_INOUT
 inline TensorIn optional_inout_tensor(vac_tensor* tensor) { return {{}, tensor, VAC_INOUT, true}; }
 
 /// An output's record: the caller's own memory, or none yet.
-inline void fill_output(vac_arg& record, const vac_tensor* own) {
+inline void fill_output(Frame& frame, vac_arg& record, const vac_tensor* own) {
+  if (own != nullptr) frame.writes_to(own->data);
   record.where = own == nullptr ? VAC_WHERE_NOWHERE : VAC_WHERE_INLINE;
   record.value = own == nullptr ? 0 : pointer_bits(own->data);
   record.bytes = own == nullptr ? VAC_ANY_BYTES : own->bytes;
@@ -285,16 +324,16 @@ struct TensorOut : Argument {
   bool optional;
   vac_arg* record = nullptr;
   Status put(Frame& frame) {
-    if (to == nullptr && !optional) return null_argument("an output");
+    if (to == nullptr && !optional) return is_null();
     record = &frame.argument(VAC_NONE, to == nullptr ? VAC_ABSENT : VAC_TENSOR, VAC_OUT);
     if (to == nullptr) return {};
     frame.own_tensors(to);
-    fill_output(*record, *to);
+    fill_output(frame, *record, *to);
     return {};
   }
   Status room(const Outputs& outputs) const {
     if (to == nullptr || outputs.has(*record, 0)) return {};
-    return Error{Errc::failed, "the plugin gave no output tensor"};
+    return Error{Errc::failed, "was not made by the plugin"};
   }
   void give(Outputs& outputs) {
     if (to == nullptr) return;
@@ -311,9 +350,9 @@ struct ListArgument : Argument {
 };
 
 inline Status check_list(const void* items, std::size_t count) {
-  if (items == nullptr && count != 0) return null_argument("a list with a count above 0");
+  if (items == nullptr && count != 0) return is_null(count);
   if (count >= VAC_MAX_RECORDS) {
-    return Error{Errc::too_large, concat("a list of ", count, " items, a call has room for ",
+    return Error{Errc::too_large, concat("has ", count, " items, a call has room for ",
                                          VAC_MAX_RECORDS, " records")};
   }
   return {};
@@ -326,7 +365,8 @@ struct StringsIn : ListArgument {
     VAC_CHECK(check_list(texts, count));
     frame.argument(VAC_NONE, VAC_LIST, VAC_IN).count = static_cast<std::uint32_t>(count);
     for (std::size_t i = 0; i < count; ++i) {
-      if (texts[i] == nullptr) return null_argument("a string of a list");
+      if (texts[i] == nullptr) return is_null_item(i);
+      if (!valid_utf8(texts[i])) return is_no_text(i);
       vac_arg* record = frame.child(VAC_CHAR, VAC_ARRAY, VAC_IN);
       if (record == nullptr) return {};
       record->value = pointer_bits(texts[i]);
@@ -347,7 +387,8 @@ struct TensorsIn : ListArgument {
     VAC_CHECK(check_list(tensors, count));
     frame.argument(VAC_NONE, VAC_LIST, dir).count = static_cast<std::uint32_t>(count);
     for (std::size_t i = 0; i < count; ++i) {
-      if (tensors[i] == nullptr) return null_argument("a tensor of a list");
+      if (tensors[i] == nullptr) return is_null_item(i);
+      if (!sound_elements(*tensors[i])) return bad_elements();
       vac_arg* record = frame.child(VAC_NONE, VAC_TENSOR, dir);
       if (record == nullptr) return {};
       fill_tensor(frame, *record, *tensors[i]);
@@ -369,7 +410,7 @@ struct TensorsOut : ListArgument {
   vac_arg* record = nullptr;
   Status put(Frame& frame) {
     VAC_CHECK(check_list(to, capacity));
-    if (count == nullptr) return null_argument("an output");
+    if (count == nullptr) return Error{Errc::invalid, "has no place for its size: it is NULL"};
     record = &frame.argument(VAC_NONE, VAC_LIST, VAC_OUT);
     record->count = VAC_ANY_COUNT;
     if (std::all_of(to, to + capacity, [](const vac_tensor* own) { return own == nullptr; }))
@@ -379,7 +420,7 @@ struct TensorsOut : ListArgument {
     for (std::size_t i = 0; i < capacity; ++i) {
       vac_arg* child = frame.child(VAC_NONE, VAC_TENSOR, VAC_OUT);
       if (child == nullptr) return {};
-      fill_output(*child, to[i]);
+      fill_output(frame, *child, to[i]);
     }
     return {};
   }
@@ -387,13 +428,13 @@ struct TensorsOut : ListArgument {
     const std::uint32_t came = outputs.child_count(*record);
     for (std::uint32_t i = 0; i < came; ++i) {
       if (!outputs.has(*record, i)) {
-        return Error{Errc::failed, concat("the plugin gave no output ", i, ", but one behind it")};
+        return Error{Errc::failed,
+                     concat("has no item ", i, ": the plugin made ", came, " and left it out")};
       }
     }
     if (came <= capacity) return {};
     *count = came;
-    return Error{Errc::no_space,
-                 concat("there are ", came, " outputs, room for ", capacity, " was given")};
+    return Error{Errc::no_space, concat("has ", came, " items, room for ", capacity, " was given")};
   }
   void give(Outputs& outputs) {
     const std::uint32_t came = outputs.child_count(*record);
@@ -405,6 +446,34 @@ struct TensorsOut : ListArgument {
 };
 inline TensorsOut out_tensors(vac_tensor** to, std::size_t capacity, std::size_t* count) {
   return {{}, to, capacity, count};
+}
+
+[[gnu::cold, gnu::noinline]] inline Status bad_value(std::size_t index, std::string_view why) {
+  return Error{Errc::invalid, concat("item ", index, " ", why)};
+}
+
+/// What the records' own check does not see.
+inline Status check_value(const vac_value& value, std::size_t index) {
+  if (value.rank > VAC_MAX_RANK) {
+    return bad_value(index, concat("has a rank above ", VAC_MAX_RANK));
+  }
+  if (value.rank != 0 && value.dims == nullptr) return bad_value(index, "has dims that are NULL");
+  if (value.form == VAC_SCALAR) {
+    const bool fits = is_number(value.type) && value.type != VAC_C128;
+    if (!fits) return bad_value(index, concat("is no scalar of type ", type_name(value.type)));
+    return value.data == nullptr ? bad_value(index, "has data that is NULL") : Status{};
+  }
+  if (value.data == nullptr && value.bytes != 0) return bad_value(index, "has data that is NULL");
+  if (value.bytes > std::uint64_t{PTRDIFF_MAX}) {
+    return bad_value(index, concat("has a size of ", value.bytes, ", more than memory can have"));
+  }
+  const std::string_view text(static_cast<const char*>(value.data),
+                              static_cast<std::size_t>(value.bytes));
+  if (value.form == VAC_ARRAY && value.type == VAC_CHAR &&
+      (!valid_utf8(text) || text.find('\0') != std::string_view::npos)) {
+    return is_no_text(index);
+  }
+  return {};
 }
 
 struct Values : ListArgument {
@@ -420,25 +489,17 @@ struct Values : ListArgument {
     list->count = static_cast<std::uint32_t>(count);
     for (std::size_t i = 0; i < count; ++i) {
       const vac_value& value = values[i];
-      if (value.rank > VAC_MAX_RANK || (value.data == nullptr && value.bytes != 0) ||
-          (value.rank != 0 && value.dims == nullptr)) {
-        return Error{Errc::invalid,
-                     concat("value ", i, " has data or dims NULL, or a rank above ", VAC_MAX_RANK)};
-      }
+      VAC_CHECK(check_value(value, i));
       vac_arg* record = frame.child(value.type, value.form, dir);
       if (record == nullptr) return {};
       record->count = value.tag;
       if (value.form == VAC_SCALAR) {
-        const std::size_t width = element_bytes(value.type);
-        if (value.data == nullptr || width == 0 || width > sizeof record->value) {
-          return Error{Errc::invalid,
-                       concat("value ", i, " is no scalar of type ", type_name(value.type))};
-        }
-        std::memcpy(&record->value, value.data, width);
+        std::memcpy(&record->value, value.data, element_bytes(value.type));
         continue;
       }
       record->value = pointer_bits(value.data);
       record->bytes = value.bytes;
+      if (changed != nullptr) frame.writes_to(value.data);
       if (value.form == VAC_TENSOR) frame.shape(*record, {value.dims, value.rank});
     }
     return {};
@@ -447,8 +508,8 @@ struct Values : ListArgument {
     if (changed == nullptr) return;
     for (std::size_t i = 0; i < count; ++i) {
       const vac_arg& record = list[1 + i];
-      if (record.form == VAC_SCALAR) {
-        std::memcpy(changed[i].data, &record.value, element_bytes(record.type));
+      if (changed[i].form == VAC_SCALAR) {
+        std::memcpy(changed[i].data, &record.value, element_bytes(changed[i].type));
       } else {
         changed[i].bytes = record.bytes;
       }

@@ -61,8 +61,7 @@ TEST_F(CApi, EndsEachErrorWithItsCode) {
 TEST_F(CApi, RefusesNullWhereSomethingIsNeeded) {
   EXPECT_EQ(vac_noop(session_, nullptr, 5), VAC_EINVAL);
   EXPECT_EQ(vac_model_load(session_, nullptr), VAC_EINVAL);
-  EXPECT_THAT(vac_error_message(),
-              StartsWith("model_load: an argument that is a resource is NULL"));
+  EXPECT_THAT(vac_error_message(), StartsWith("model_load: argument 'model' is NULL"));
   double value = 0;
   EXPECT_EQ(vac_minmax(session_, &value, 1, 0, 1, nullptr, 0, nullptr, &value, &value), VAC_EINVAL);
 }

@@ -20,7 +20,7 @@ thread_local LastError last_error;
 int set_last_error(int code, std::string_view text, unsigned detail) noexcept {
   last_error.detail = detail;
   try {
-    last_error.message = concat(text, " (", error_name(code), ")");
+    last_error.message = concat(printable(text), " (", error_name(code), ")");
   } catch (...) {  // no memory for the text: the code alone must do
     last_error.message.clear();
   }

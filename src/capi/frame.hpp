@@ -16,6 +16,16 @@ namespace vac::capi {
 
 inline constexpr std::size_t kMostArguments = 16;
 
+/// Whether two records of a call in memory share some.
+inline bool share_memory(const vac_arg& one, const vac_arg& other) noexcept {
+  const auto has_memory = [](const vac_arg& record) {
+    return (record.form == VAC_ARRAY || record.form == VAC_TENSOR) && record.bytes != 0 &&
+           record.where == VAC_WHERE_INLINE && record.value != 0;
+  };
+  return has_memory(one) && has_memory(other) && one.value < other.value + other.bytes &&
+         other.value < one.value + one.bytes;
+}
+
 class Frame {
  public:
   Frame(std::span<vac_arg> records, std::span<std::int64_t> dims)
@@ -59,6 +69,10 @@ class Frame {
     std::memcpy(&dims_[dims_used_], dims.data(), dims.size_bytes());
     dims_used_ += dims.size();
   }
+
+  /// Memory of the caller's that the call writes.
+  void writes_to(const void* memory) { writes_ |= memory != nullptr; }
+  bool writes_memory() const noexcept { return writes_; }
 
   void resource(core::Resource* resource) {
     if (resource_count_ < kMostArguments) resources_[resource_count_++] = resource;
@@ -105,6 +119,7 @@ class Frame {
   std::span<std::int64_t> dims_;
   std::size_t used_ = 0, dims_used_ = 0, argument_count_ = 0, resource_count_ = 0;
   bool overflow_ = false;
+  bool writes_ = false;
   vac_arg* by_argument_[kMostArguments];
   vac_tensor* const* own_[kMostArguments];
   core::Resource* resources_[kMostArguments];

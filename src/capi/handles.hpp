@@ -7,8 +7,8 @@
 #include <vac/session.h>
 #include <vac/tensor.h>
 
+#include <atomic>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -32,17 +32,21 @@ struct ProgressListener final : core::ProgressSink {
 
 }  // namespace vac::capi
 
-/// Owns its resources that are still open, so that they end before it.
+/// Owns its resources that are still open, so that they end before it. What is open has a core; the
+/// memory of a closed handle stays (HandlePool).
 struct vac_session {
-  std::unique_ptr<vac::core::Session> core;
+  std::atomic<vac::core::Session*> core{nullptr};
+  std::uint32_t process = 0;  ///< that opened it
   vac::capi::ProgressListener progress;
   vac::Mutex mutex;
   std::set<vac_resource*> resources VAC_GUARDED_BY(mutex);
+  vac_session* next_closed = nullptr;
 };
 
 struct vac_resource {
-  vac_session* session;
-  std::unique_ptr<vac::core::Resource> core;
+  std::atomic<vac::core::Resource*> core{nullptr};
+  vac_session* session = nullptr;
+  vac_resource* next_closed = nullptr;
 };
 
 struct vac_tensor {

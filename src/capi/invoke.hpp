@@ -4,6 +4,7 @@
 
 #include <vac/plugin.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -18,6 +19,8 @@ namespace vac::capi {
 int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs& outputs);
 /// Refuses an argument before the call: "sgemm: ...".
 int refuse(std::uint32_t op, const Error& error);
+/// The same for what is wrong with one: "sgemm: argument 'a' ...".
+int refuse_argument(std::uint32_t op, std::size_t index, const Error& error);
 
 /// The part of invoke() that may throw. Nothing is handed over before every output has room.
 template <std::size_t kRecords, std::size_t kShapes, class... Arguments>
@@ -26,13 +29,16 @@ int run(vac_session* session, std::uint32_t op, Arguments&... arguments) {
   std::int64_t dims[kShapes * VAC_MAX_RANK];
   Frame frame(records, dims);
   int code = VAC_OK;
+  std::size_t index = 0;
   [[maybe_unused]] const auto succeeds = [&](const Status& status) {
-    if (!status) code = refuse(op, status.error());
+    if (!status) code = refuse_argument(op, index, status.error());
+    ++index;
     return code == VAC_OK;
   };
   if (!(... && succeeds(arguments.put(frame)))) return code;
   Outputs outputs(frame);
   code = dispatch(session, op, frame, outputs);
+  index = 0;
   if (code != VAC_OK || !(... && succeeds(arguments.room(outputs)))) return code;
   (arguments.give(outputs), ...);
   return VAC_OK;

@@ -29,6 +29,8 @@ int guarded(Body&& body) noexcept {
     return set_last_error(VAC_ENOMEM, error_text(VAC_ENOMEM), 0);
   } catch (const std::exception& exception) {
     return set_last_error(VAC_EIO, exception.what(), 0);
+  } catch (...) {
+    return set_last_error(VAC_EIO, error_text(VAC_EIO), 0);
   }
 }
 

@@ -9,6 +9,8 @@
 #include "call/types.hpp"
 #include "capi/handles.hpp"
 #include "capi/last_error.hpp"
+#include "capi/process.hpp"
+#include "core/visit.hpp"
 
 namespace vac::capi {
 namespace {
@@ -17,12 +19,18 @@ constexpr std::size_t kAlignment = 64;
 
 Status check_new(const vac_session* session, std::size_t rank, const std::int64_t* dims,
                  vac_tensor** tensor) {
-  if (session == nullptr || tensor == nullptr || (rank != 0 && dims == nullptr)) {
-    return Error{Errc::invalid, "tensor: session, dims or the place for the tensor is NULL"};
+  const char* const missing = session == nullptr             ? "session"
+                              : rank != 0 && dims == nullptr ? "dims"
+                              : tensor == nullptr            ? "tensor"
+                                                             : nullptr;
+  if (missing != nullptr) {
+    return Error{Errc::invalid, concat("tensor: argument '", missing, "' is NULL")};
   }
   if (rank > VAC_MAX_RANK) {
     return Error{Errc::invalid, concat("tensor: rank ", rank, ", the most is ", VAC_MAX_RANK)};
   }
+  const core::Visit visit(session->core, session->process);
+  if (visit.session() == nullptr) return refused_visit(session).with_context("tensor");
   return {};
 }
 
@@ -100,7 +108,7 @@ int vac_tensor_wrap(vac_session* session, std::uint8_t type, std::size_t rank,
     VAC_CHECK(check_new(session, rank, dims, tensor));
     VAC_TRY(const std::uint64_t bytes, numeric_bytes(type, {dims, rank}));
     if (data == nullptr && bytes != 0)
-      return vac::Error{vac::Errc::invalid, "tensor: data is NULL"};
+      return vac::Error{vac::Errc::invalid, "tensor: argument 'data' is NULL"};
     *tensor = wrap(type, {dims, rank}, data, bytes);
     return {};
   });
@@ -111,10 +119,19 @@ int vac_tensor_wrap_bytes(vac_session* session, std::uint8_t type, std::size_t r
                           vac_tensor** tensor) {
   return guarded([&]() -> vac::Status {
     VAC_CHECK(check_new(session, rank, dims, tensor));
-    const auto count = vac::element_count({dims, rank});
-    if ((type != VAC_STRING && type != VAC_OPAQUE) || !count || (data == nullptr && bytes != 0)) {
+    if (type != VAC_STRING && type != VAC_OPAQUE) {
       return vac::Error{vac::Errc::invalid,
-                        "tensor: type must be VAC_STRING or VAC_OPAQUE, sizes >= 0, data not NULL"};
+                        vac::concat("tensor: type ", type, " (", vac::type_name(type),
+                                    ") is not VAC_STRING or VAC_OPAQUE: use vac_tensor_wrap")};
+    }
+    const std::span<const std::int64_t> shape(dims, rank);
+    const auto count = vac::element_count(shape);
+    if (!count || bytes > PTRDIFF_MAX || !vac::element_bytes_fit(type, *count, bytes)) {
+      return vac::Error{vac::Errc::invalid, vac::concat("tensor: ", describe_tensor(type, shape),
+                                                        " cannot have ", bytes, " bytes")};
+    }
+    if (data == nullptr && bytes != 0) {
+      return vac::Error{vac::Errc::invalid, "tensor: argument 'data' is NULL"};
     }
     *tensor = wrap(type, {dims, rank}, data, bytes);
     return {};
@@ -127,10 +144,20 @@ void vac_tensor_free(vac_tensor* tensor) {
   delete tensor;
 }
 
-std::uint8_t vac_tensor_type(const vac_tensor* tensor) { return tensor->type; }
-std::size_t vac_tensor_rank(const vac_tensor* tensor) { return tensor->rank; }
-const std::int64_t* vac_tensor_dims(const vac_tensor* tensor) { return tensor->dims; }
-void* vac_tensor_data(const vac_tensor* tensor) { return tensor->data; }
-std::size_t vac_tensor_bytes(const vac_tensor* tensor) { return tensor->bytes; }
+std::uint8_t vac_tensor_type(const vac_tensor* tensor) {
+  return tensor == nullptr ? std::uint8_t{VAC_NONE} : tensor->type;
+}
+std::size_t vac_tensor_rank(const vac_tensor* tensor) {
+  return tensor == nullptr ? 0 : tensor->rank;
+}
+const std::int64_t* vac_tensor_dims(const vac_tensor* tensor) {
+  return tensor == nullptr ? nullptr : tensor->dims;
+}
+void* vac_tensor_data(const vac_tensor* tensor) {
+  return tensor == nullptr ? nullptr : tensor->data;
+}
+std::size_t vac_tensor_bytes(const vac_tensor* tensor) {
+  return tensor == nullptr ? 0 : tensor->bytes;
+}
 std::size_t vac_type_bytes(std::uint8_t type) { return vac::element_bytes(type); }
 const char* vac_type_name(std::uint8_t type) { return vac::type_name(type); }

@@ -16,6 +16,7 @@ namespace vac::core {
 class AsyncCall;
 class Plugin;
 class Resource;
+class Visit;
 
 /// Gives a plugin room for the outputs whose size the caller did not know. Called by any thread of
 /// the plugin, before completion, one at a time for a call.
@@ -61,6 +62,8 @@ struct CallContext {
   std::uint32_t detail = 0;            ///< the framework's own code of a failure
   std::string message;                 ///< of a failure: the sentence without the code
 
+  Visit* visit = nullptr;              ///< of the caller, where its session may be closed meanwhile
+
   // Core's:
   const Op* op = nullptr;
   const std::atomic<bool>* closing = nullptr;  ///< the session's: as if every call were cancelled
@@ -89,6 +92,7 @@ struct CallContext {
     cancelled.store(false, std::memory_order_relaxed);
     detail = 0;
     message.clear();
+    visit = nullptr;
     op = nullptr;
     closing = nullptr;
     waits_for.store(nullptr, std::memory_order_relaxed);

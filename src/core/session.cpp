@@ -17,6 +17,7 @@
 #include "core/plugin.hpp"
 #include "core/results.hpp"
 #include "core/runtime.hpp"
+#include "core/visit.hpp"
 
 namespace vac::core {
 namespace {
@@ -39,6 +40,13 @@ std::string_view title(const ResourceData& data) {
   if (data.kind() == ResourceData::Kind::uri) return data.uri();
   if (data.kind() == ResourceData::Kind::directory) return data.digest();
   return data.files().front().name;
+}
+
+/// For a catch (...) around submit.
+[[gnu::cold, gnu::noinline]] int thrown(CallContext& context) {
+  const int code = caught_from_plugin("submit");
+  context.message = take_thread_error();
+  return code;
 }
 
 /// Whether an operation has outputs that its plugin describes in the call's records.
@@ -107,7 +115,11 @@ Status Session::open(std::span<Plugin* const> plugins, Plugin* remote) {
 
 void Session::add_route(std::uint32_t op, Plugin& plugin, const vac_op_offer* offer) {
   SlotPool* slots = offer == nullptr ? nullptr : plugin.slots(*offer);
-  choices_[op].routes.push_back({&plugin, offer, session_states_[plugin.index()], slots});
+  Choice& choice = choices_[op];
+  choice.routes.push_back({&plugin, offer, session_states_[plugin.index()], slots});
+  if (choice.routes.size() > 1) return;
+  choice.plain = choice.resource_count == 0 && !choice.writes && slots == nullptr &&
+                 !plugin.asynchronous() && plugin.table().cancel == nullptr;
 }
 
 Status Session::open_in(Plugin& plugin) {
@@ -251,6 +263,15 @@ Result<void*> Session::attach(Resource& resource, const Route& route) {
   return attachment->state;
 }
 
+inline int Session::submit_plainly(const Route& route, vac_call& call, CallContext& context) {
+  vac_call* calls[] = {&call};
+  try {
+    return route.plugin->table().submit(route.plugin->state(), calls, 1);
+  } catch (...) {
+    return thrown(context);
+  }
+}
+
 int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
   call.struct_size = sizeof call;
   call.resource_states = nullptr;
@@ -263,8 +284,17 @@ int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
   if (options_.timeout_ms != 0 && call.deadline_ns == 0) {
     call.deadline_ns = now_ns() + std::int64_t{options_.timeout_ms} * 1'000'000;
   }
+  const Route& first = choice.routes.front();
+  if (choice.plain) [[likely]] {
+    call.session_state = first.session_state;
+    context.plugin = first.plugin;
+    const int code = submit_plainly(first, call, context);
+    if (code == VAC_OK && context.fault == 0) [[likely]]
+      return code;
+    return explain(code, call, context);
+  }
   if (choice.resource_count != 0) return run_with_resources(choice, call, context);
-  return run_in_slot(choice, choice.routes.front(), call, context);
+  return run_in_slot(choice, first, call, context);
 }
 
 int Session::run_with_resources(const Choice& choice, vac_call& call, CallContext& context) {
@@ -316,17 +346,21 @@ int Session::submit(const Choice& choice, const Route& route, vac_call& call,
 }
 
 int Session::submit_once(const Route& route, vac_call& call, CallContext& context) {
-  if (route.plugin->asynchronous()) [[unlikely]]
-    return submit_async(route, call, context);
-  const vac_plugin& table = route.plugin->table();
-  vac_call* calls[] = {&call};
-  try {
-    return table.submit(route.plugin->state(), calls, 1);
-  } catch (...) {
-    const int code = caught_from_plugin("submit");
-    context.message = take_thread_error();
-    return code;
+  if (route.plugin->asynchronous()) return submit_async(route, call, context);
+  if (route.plugin->table().cancel != nullptr && context.visit != nullptr) {
+    return submit_exposed(route, call, context);
   }
+  return submit_plainly(route, call, context);
+}
+
+int Session::submit_exposed(const Route& route, vac_call& call, CallContext& context) {
+  Visit& visit = *std::exchange(context.visit, nullptr);
+  visit.expose(call);
+  // Who closes the session looked for calls to cancel before it saw this one.
+  const int code = closing_.load() ? fail(context, Error{Errc::cancelled, "its session is closed"})
+                                   : submit_once(route, call, context);
+  visit.withdraw();
+  return code;
 }
 
 int Session::explain(int code, const vac_call& call, CallContext& context) const {

@@ -102,6 +102,8 @@ class Session {
     std::vector<Route> routes;  // in order of choice
     std::uint32_t resource_count = 0;
     bool writes = false;  // has outputs
+    // Nothing but the plugin's submit is to be done: no resource, output, slot or cancel hook.
+    bool plain = false;
   };
 
   Session(Runtime& runtime, SessionOptions options);
@@ -118,7 +120,9 @@ class Session {
   int run_with_resources(const Choice& choice, vac_call& call, CallContext& context);
   int run_in_slot(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
   int submit(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
+  int submit_plainly(const Route& route, vac_call& call, CallContext& context);
   int submit_once(const Route& route, vac_call& call, CallContext& context);
+  [[gnu::noinline]] int submit_exposed(const Route& route, vac_call& call, CallContext& context);
   [[gnu::cold]] int explain(int code, const vac_call& call, CallContext& context) const;
   [[gnu::noinline]] int submit_async(const Route& route, vac_call& call, CallContext& context);
   bool await(const Route& route, AsyncCall& async, const vac_call& call, CallContext& context);
