@@ -139,7 +139,7 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
       }
     }
     if (next != nullptr) next->signal.raise();
-    if (host != nullptr && host->cancelled(&call) != 0) patience.cancel();
+    if (!patience.over() && host != nullptr && host->cancelled(&call) != 0) patience.cancel();
     if (patience.over()) {
       places_changed_.wake_one();  // what this thread may have been woken for is another's now
       return stop_error(op, patience.stop());

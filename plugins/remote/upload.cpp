@@ -85,7 +85,9 @@ class Upload {
   }
 
   Status send_piece(std::uint32_t file, std::uint64_t offset, std::uint64_t bytes, int source) {
-    if (host_.cancelled(&parent_) != 0) return Error{Errc::cancelled};
+    // Of a call whose time is over the piece itself says so.
+    const bool late = parent_.deadline_ns != 0 && now_ns() >= parent_.deadline_ns;
+    if (!late && host_.cancelled(&parent_) != 0) return Error{Errc::cancelled};
     if (in_flight_ == kPiecesInFlight) VAC_CHECK(finish_oldest());
     Piece& piece = pieces_[(first_ + in_flight_) % kPiecesInFlight];
     const void* data = nullptr;

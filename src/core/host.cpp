@@ -77,7 +77,9 @@ int host_cancelled(const vac_call* call) {
 }
 
 void host_progress(vac_call* call, std::uint64_t done, std::uint64_t total) {
-  if (ProgressSink* const sink = context_of(call).progress) sink->progress(done, total);
+  CallContext& context = context_of(call);
+  if (context.progress == nullptr || over(context)) return;
+  context.progress->progress(done, total);
 }
 
 void host_log(void* /*host*/, int level, const char* text) {
