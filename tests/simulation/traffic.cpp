@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -16,8 +18,10 @@
 
 #include "agent/agent.hpp"
 #include "base/mutex.hpp"
+#include "base/process_number.hpp"
 #include "base/sha256.hpp"
 #include "core/runtime.hpp"
+#include "core/visit.hpp"
 #include "simulation/tally.hpp"
 #include "support/built_call.hpp"
 #include "support/random.hpp"
@@ -31,6 +35,9 @@ using test::Random;
 
 constexpr std::uint64_t kMemory = std::uint64_t{32} << 20;
 constexpr std::size_t kLargest = std::size_t{5} << 20;  // more than a frame carries itself
+
+constexpr std::size_t kMostSessions = 8;
+constexpr std::chrono::seconds kPatience{60};
 
 std::int64_t now_ns() {
   timespec now{};
@@ -104,8 +111,13 @@ class Traffic {
     EXPECT_TRUE(agent) << agent.error().message();
     agent_ = *std::move(agent);
     EXPECT_TRUE(clients_.add_plugin(*vac_plugin_entry(VAC_ABI_MAJOR, VAC_ABI_MINOR)));
-    sessions_.resize(plan.sessions);
+    core::prepare_visits();
   }
+  ~Traffic() {
+    for (std::atomic<core::Session*>& place : sessions_) delete place.load();
+  }
+  Traffic(const Traffic&) = delete;
+  Traffic& operator=(const Traffic&) = delete;
 
   TrafficReport run() {
     std::vector<std::thread> threads;
@@ -113,10 +125,7 @@ class Traffic {
       threads.emplace_back([this, i] { ask_all(i); });
     }
     for (std::thread& thread : threads) thread.join();
-    {
-      const MutexLock lock(mutex_);
-      sessions_.clear();
-    }
+    for (std::atomic<core::Session*>& place : sessions_) delete place.exchange(nullptr);
     check_nothing_is_left();
     EXPECT_TRUE(agent_->stop(std::chrono::seconds(60)));
     agent_.reset();
@@ -138,35 +147,31 @@ class Traffic {
         ++report_.cuts;
       }
       const std::size_t which = random.below(plan_.sessions);
-      const std::shared_ptr<core::Session> session = session_of(which);
-      // A session that is closed here ends with the last call that runs in it.
-      if (session == nullptr || random.one_in(20)) replace(which, session);
-      if (session == nullptr) continue;
-      ++asked;
-      Question question = next_question(random, (std::uint64_t{thread} + 1) << 32 | asked);
-      if (ask(*session, question, random) == VAC_EREMOTEIO) replace(which, session);
+      core::Session* const seen = sessions_[which].load();
+      if (seen == nullptr || random.one_in(20)) replace(which, seen);
+      if (ask(which, random, (std::uint64_t{thread} + 1) << 32 | (asked + 1))) ++asked;
     }
   }
 
-  std::shared_ptr<core::Session> session_of(std::size_t which) {
-    const MutexLock lock(mutex_);
-    return sessions_[which];
-  }
-
-  /// Opens another session instead, if nobody else has.
-  void replace(std::size_t which, const std::shared_ptr<core::Session>& old) {
+  /// Closes a session, though others may be calling in it, and opens another instead. Without
+  /// effect where somebody else does.
+  void replace(std::size_t which, core::Session* old) {
+    std::atomic<core::Session*>& place = sessions_[which];
+    if (old != nullptr) {
+      if (!place.compare_exchange_strong(old, nullptr)) return;
+      EXPECT_TRUE(core::end_visits(*old, kPatience)) << "seed " << plan_.seed;
+      delete old;
+    }
     core::SessionOptions options;
     options.address = plan_.address;
     auto opened = clients_.open_session(std::move(options));
-    std::shared_ptr<core::Session> session;
-    if (opened) {
-      session = *std::move(opened);
-    } else {
+    if (!opened) {
       EXPECT_TRUE(plan_.cuts || opened.error().code() == Errc::timed_out)
-          << opened.error().message();
+          << opened.error().message() << ", seed " << plan_.seed;
+      return;
     }
-    const MutexLock lock(mutex_);
-    if (sessions_[which] == old) std::swap(sessions_[which], session);
+    core::Session* none = nullptr;
+    if (place.compare_exchange_strong(none, opened->get())) (void)opened->release();
   }
 
   static Question next_question(Random& random, std::uint64_t tag) {
@@ -209,10 +214,25 @@ class Traffic {
     return question;
   }
 
-  int ask(core::Session& session, Question& question, Random& random) {
+  /// False: there is no session.
+  bool ask(std::size_t which, Random& random, std::uint64_t tag) {
+    core::Session* lost = nullptr;
+    {
+      core::Visit visit(sessions_[which], process_number());
+      if (visit.session() == nullptr) return false;
+      Question question = next_question(random, tag);
+      if (run(which, visit, question, random) == VAC_EREMOTEIO) lost = visit.session();
+    }
+    if (lost != nullptr) replace(which, lost);
+    return true;
+  }
+
+  int run(std::size_t which, core::Visit& visit, Question& question, Random& random) {
+    core::Session& session = *visit.session();
     Outputs outputs;
     core::CallContext context;
     context.sink = &outputs;
+    context.visit = &visit;
     std::unique_ptr<core::Resource> resource;
     core::Resource* resources[1] = {nullptr};
     if (question.has_resource) {
@@ -228,42 +248,43 @@ class Traffic {
       call.deadline_ns = now_ns() + static_cast<std::int64_t>(random.below(patience));
     }
     const int code = session.dispatch(call, context);
-    check(question, call, outputs, code, context.message);
+    check_result(question, outputs, code);
+    const MutexLock lock(mutex_);
+    count(call, code, context.message, sessions_[which] != &session);
     return code;
   }
 
-  void check(const Question& question, const vac_call& call, Outputs& outputs, int code,
-             const std::string& message) {
+  void check_result(const Question& question, Outputs& outputs, int code) {
     if (question.tag != 0) {
       const Tally::Count count = tally_.count(question.tag);
       EXPECT_LE(count.started, 1U) << "seed " << plan_.seed;
       if (code == VAC_OK) EXPECT_EQ(count.ended, 1U) << "seed " << plan_.seed;
     }
-    if (code == VAC_OK && question.answer_arg != 0) {
-      const auto answer = outputs.of(question.answer_arg);
-      EXPECT_TRUE(answer.size() == question.answer.size() &&
-                  std::memcmp(answer.data(), question.answer.data(), answer.size()) == 0)
-          << "seed " << plan_.seed;
-    }
-    const MutexLock lock(mutex_);
+    if (code != VAC_OK || question.answer_arg == 0) return;
+    const auto answer = outputs.of(question.answer_arg);
+    EXPECT_TRUE(answer.size() == question.answer.size() &&
+                std::memcmp(answer.data(), question.answer.data(), answer.size()) == 0)
+        << "seed " << plan_.seed;
+  }
+
+  void count(const vac_call& call, int code, const std::string& message, bool closed)
+      VAC_REQUIRES(mutex_) {
     ++report_.calls;
-    switch (code) {
-      case VAC_OK:
-        ++report_.succeeded;
-        return;
-      case VAC_ETIMEDOUT:
-      case VAC_ECANCELED:
-        EXPECT_NE(call.deadline_ns, 0) << message << ", seed " << plan_.seed;
-        ++report_.timed_out;
-        return;
-      case VAC_EINTR:
-        EXPECT_NE(call.flags & VAC_CALL_INTERRUPTIBLE, 0U) << message << ", seed " << plan_.seed;
-        ++report_.interrupted;
-        return;
-      default:
-        EXPECT_EQ(code, VAC_EREMOTEIO) << message << ", seed " << plan_.seed;
-        EXPECT_TRUE(plan_.cuts) << message << ", seed " << plan_.seed;
-        ++report_.lost;
+    if (code == VAC_OK) {
+      ++report_.succeeded;
+    } else if (code == VAC_ETIMEDOUT) {
+      EXPECT_NE(call.deadline_ns, 0) << message << ", seed " << plan_.seed;
+      ++report_.timed_out;
+    } else if (code == VAC_EINTR) {
+      EXPECT_NE(call.flags & VAC_CALL_INTERRUPTIBLE, 0U) << message << ", seed " << plan_.seed;
+      ++report_.interrupted;
+    } else if (code == VAC_ECANCELED) {
+      EXPECT_TRUE(closed || call.deadline_ns != 0) << message << ", seed " << plan_.seed;
+      ++report_.cancelled;
+    } else {
+      EXPECT_EQ(code, VAC_EREMOTEIO) << message << ", seed " << plan_.seed;
+      EXPECT_TRUE(plan_.cuts) << message << ", seed " << plan_.seed;
+      ++report_.lost;
     }
   }
 
@@ -293,8 +314,8 @@ class Traffic {
   Tally tally_;
   std::unique_ptr<agent::Agent> agent_;
   core::Runtime clients_{core::RuntimeOptions{{}, true, {}, {}, {}}};
+  std::array<std::atomic<core::Session*>, kMostSessions> sessions_{};
   Mutex mutex_;
-  std::vector<std::shared_ptr<core::Session>> sessions_ VAC_GUARDED_BY(mutex_);  // and who uses it
   TrafficReport report_ VAC_GUARDED_BY(mutex_);
 };
 
@@ -304,6 +325,7 @@ TrafficReport& TrafficReport::operator+=(const TrafficReport& other) {
   calls += other.calls;
   succeeded += other.succeeded;
   timed_out += other.timed_out;
+  cancelled += other.cancelled;
   interrupted += other.interrupted;
   lost += other.lost;
   cuts += other.cuts;
@@ -313,9 +335,9 @@ TrafficReport& TrafficReport::operator+=(const TrafficReport& other) {
 
 std::ostream& operator<<(std::ostream& out, const TrafficReport& report) {
   return out << "calls=" << report.calls << " succeeded=" << report.succeeded
-             << " timed_out=" << report.timed_out << " interrupted=" << report.interrupted
-             << " lost=" << report.lost << " cuts=" << report.cuts
-             << " plugin_cancels=" << report.plugin_cancels;
+             << " timed_out=" << report.timed_out << " cancelled=" << report.cancelled
+             << " interrupted=" << report.interrupted << " lost=" << report.lost
+             << " cuts=" << report.cuts << " plugin_cancels=" << report.plugin_cancels;
 }
 
 TrafficReport run_traffic(const TrafficPlan& plan) { return Traffic(plan).run(); }

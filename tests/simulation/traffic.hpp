@@ -14,14 +14,15 @@ struct TrafficPlan {
   std::string address;
   std::uint64_t seed = 1;
   unsigned threads = 3;
-  unsigned sessions = 2;
-  unsigned calls = 100;  ///< of all threads
-  bool cuts = true;      ///< connections are cut at random
+  unsigned sessions = 2;  ///< at most 8
+  unsigned calls = 100;   ///< of all threads
+  bool cuts = true;       ///< connections are cut at random
 };
 
 /// How calls ended.
 struct TrafficReport {
-  std::uint64_t calls = 0, succeeded = 0, timed_out = 0, interrupted = 0, lost = 0, cuts = 0;
+  std::uint64_t calls = 0, succeeded = 0, timed_out = 0, cancelled = 0, interrupted = 0, lost = 0,
+                cuts = 0;
   std::uint64_t plugin_cancels = 0;
 
   TrafficReport& operator+=(const TrafficReport& other);
