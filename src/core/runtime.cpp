@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/runtime.hpp"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "base/environment_list.hpp"
+#include "base/installed_folders.hpp"
 #include "base/json_text.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -28,30 +28,6 @@ constexpr std::string_view kLocal = "local:";
 constexpr const char* kRemotePlugin = "remote";
 // They serve tests, or run what they are given: only on request. (check-layers: names of plugins)
 constexpr std::array<std::string_view, 4> kOnlyOnRequest = {"noop", "exec", "mbench", "older"};
-
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
-    if (end != 0) parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
-
-/// The folder of the library or program that this code is linked into.
-std::string own_folder() {
-  Dl_info info{};
-  if (::dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 ||
-      info.dli_fname == nullptr) {
-    return {};
-  }
-  std::error_code failure;
-  fs::path own = fs::canonical(info.dli_fname, failure);
-  // dladdr gives a program as it was called, which need not be a path.
-  if (failure) own = fs::canonical("/proc/self/exe", failure);
-  return own.parent_path().string();
-}
 
 bool is_path(std::string_view name) {
   return name.find('/') != std::string_view::npos || name.ends_with(".so");
@@ -77,15 +53,11 @@ Error name_taken(const std::string& name, const std::string& file, const Plugin&
 
 RuntimeOptions RuntimeOptions::from_environment() {
   RuntimeOptions options;
-  if (const char* plugins = std::getenv("VAC_PLUGINS")) {
-    options.plugins = split(plugins, ',');
-    options.only_these = !options.plugins.empty();
-  }
-  if (const char* path = std::getenv("VAC_PLUGIN_PATH")) options.search_path = split(path, ':');
-  const std::string own = own_folder();
-  options.search_path.push_back(own + "/vac");
-  options.search_path.push_back(
-      fs::path(own + "/" VAC_PLUGINS_FROM_PROGRAM).lexically_normal().string());
+  options.plugins = environment_list("VAC_PLUGINS", ',');
+  options.only_these = !options.plugins.empty();
+  options.search_path = environment_list("VAC_PLUGIN_PATH", ':');
+  const auto here = reinterpret_cast<const void*>(&RuntimeOptions::from_environment);
+  std::ranges::move(installed_folders(here, "vac"), std::back_inserter(options.search_path));
   return options;
 }
 
