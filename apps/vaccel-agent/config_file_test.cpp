@@ -127,6 +127,11 @@ TEST(ConfigFile, TellsWhatIsNotToml) {
   EXPECT_THAT(complaint("a = 1\na = 2\n"), StartsWith("agent.toml:2:"));
 }
 
+TEST(ConfigFile, IsQuotedInPrintableText) {
+  EXPECT_THAT(complaint("\xc2\x93"), HasSubstr("\\u{93}"));
+  EXPECT_THAT(complaint("\"a\\nb\" = 1"), HasSubstr("unknown key 'a\\nb' in the file"));
+}
+
 TEST(ConfigFile, TellsContradictions) {
   EXPECT_THAT(complaint("[[listen]]\ngroup = \"x\"\n"), HasSubstr("[[listen]] has no 'address'"));
   EXPECT_THAT(complaint("[[listen]]\naddress = \"tcpp://x\"\n"), StartsWith("agent.toml:1:1: "));

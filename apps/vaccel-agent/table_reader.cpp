@@ -23,7 +23,7 @@ std::string type_text(const toml::node& node) {
 
 Error config_error(const std::string& file, const toml::source_region& at, std::string_view text) {
   return Error{Errc::invalid, file + ":" + std::to_string(at.begin.line) + ":" +
-                                  std::to_string(at.begin.column) + ": " + std::string(text)};
+                                  std::to_string(at.begin.column) + ": " + printable_text(text)};
 }
 
 void TableReader::fail_at(const toml::source_region& at, const std::string& text) {

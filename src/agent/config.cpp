@@ -191,6 +191,8 @@ std::string nearest_name(std::string_view word, std::span<const std::string_view
 
 Result<std::uint64_t> parse_bytes(std::string_view text) { return parse_size(text); }
 
+std::string printable_text(std::string_view text) { return printable(text); }
+
 Result<std::string> default_address() {
   if (::geteuid() == 0) return std::string("unix:///run/vaccel.sock");
   const std::string directory = environment("XDG_RUNTIME_DIR");

@@ -77,10 +77,11 @@ Status validate(const AgentConfig& config);
 /// Opens the plugins and closes them. The configuration is valid.
 Status check_surroundings(const AgentConfig& config);
 
-/// For readers of configuration: "did you mean", empty where nothing is near; and sizes such as
-/// 256MiB.
+/// For readers of configuration: "did you mean", empty where nothing is near; sizes such as 256MiB;
+/// text as one line that a terminal can be shown.
 std::string nearest_name(std::string_view word, std::span<const std::string_view> known);
 Result<std::uint64_t> parse_bytes(std::string_view text);
+std::string printable_text(std::string_view text);
 
 /// unix://${XDG_RUNTIME_DIR}/vaccel.sock, or unix:///run/vaccel.sock for root. An error where there
 /// is no such directory.
