@@ -57,10 +57,10 @@ static void check_run(const struct context* context, vac_resource* model, vac_te
       VAC_EINVAL, "model_run: ");
   EXPECT_REFUSAL(
       vac_model_run(session, model, NULL, 0, inputs, 2, NULL, 0, NULL, 0, outputs, OUTPUTS, &count),
-      VAC_EINVAL, "a tensor of a list is NULL");
+      VAC_EINVAL, "argument 'inputs' has NULL as item 1");
   EXPECT_REFUSAL(vac_model_run(session, model, kNoName, 1, inputs, 1, NULL, 0, NULL, 0, outputs,
                                OUTPUTS, &count),
-                 VAC_EINVAL, "a string of a list is NULL");
+                 VAC_EINVAL, "argument 'in_names' has NULL as item 0");
   EXPECT_REFUSAL(vac_model_run(session, model, NULL, 0, inputs, 300, NULL, 0, NULL, 0, outputs,
                                OUTPUTS, &count),
                  VAC_EFBIG, "300");

@@ -75,12 +75,39 @@ static void check_describe(const struct context* context) {
   free(json);
 }
 
+/* What a program was told last. */
+struct progress {
+  uint32_t stage;
+  uint64_t done, total;
+};
+
+static void keep_progress(void* user, uint32_t stage, uint64_t done, uint64_t total) {
+  struct progress* const progress = user;
+  progress->stage = stage;
+  progress->done = done;
+  progress->total = total;
+}
+
+static void check_progress(const struct context* context) {
+  struct progress progress = {0, 0, 0};
+  EXPECT_REFUSAL(vac_session_on_progress(NULL, keep_progress, &progress), VAC_EINVAL, "NULL");
+  EXPECT_CODE(vac_session_on_progress(context->session, keep_progress, &progress), VAC_OK);
+  vac_resource_close(open_model(context));
+  EXPECT(progress.stage == VAC_PROGRESS_READ);
+  EXPECT(progress.done != 0 && progress.done == progress.total);
+  progress.stage = 77;
+  EXPECT_CODE(vac_session_on_progress(context->session, NULL, NULL), VAC_OK);
+  vac_resource_close(open_model(context));
+  EXPECT(progress.stage == 77);
+}
+
 void check_session(const struct context* context, const char* address) {
   static const unsigned char data[1000] = {1, 2, 3};
   unsigned major = 0;
   check_open();
   check_default_address();
   check_describe(context);
+  check_progress(context);
   EXPECT(strcmp(vac_session_address(context->session), address) == 0);
   for (major = 0; vac_version()[major] >= '0' && vac_version()[major] <= '9'; ++major) {
   }

@@ -80,8 +80,8 @@ static void check_wrap_bytes(vac_session* session) {
                  VAC_EINVAL, "NULL");
   EXPECT_REFUSAL(vac_tensor_wrap_bytes(session, VAC_F32, 1, two, &strings, sizeof strings, &tensor),
                  VAC_EINVAL, "VAC_STRING");
-  EXPECT_REFUSAL(vac_tensor_wrap_bytes(session, VAC_STRING, 1, two, NULL, 4, &tensor), VAC_EINVAL,
-                 "NULL");
+  EXPECT_REFUSAL(vac_tensor_wrap_bytes(session, VAC_STRING, 1, two, NULL, sizeof strings, &tensor),
+                 VAC_EINVAL, "NULL");
   EXPECT(tensor == NULL);
   if (EXPECT_CODE(
           vac_tensor_wrap_bytes(session, VAC_STRING, 1, two, &strings, sizeof strings, &tensor),
