@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -19,12 +18,13 @@
 #include "base/errno_error.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "json_output.hpp"
+#include "plugin_version.hpp"
 
 namespace vac::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 /// VAC_PLUGIN_PATH, then vac/ beside libvac.
 std::vector<fs::path> plugin_folders() {
@@ -42,27 +42,6 @@ std::vector<fs::path> plugin_folders() {
     folders.push_back((fs::path(library.dli_fname).parent_path() / "vac").lexically_normal());
   }
   return folders;
-}
-
-/// "1.13.1 (cpu, cuda)": the framework's version and devices where the plugin tells them, else its
-/// own version.
-std::string version_text(const Json& plugin) {
-  const auto text = [](const Json& object, const char* key) {
-    const auto member = object.find(key);
-    return member != object.end() && member->is_string() ? member->get<std::string>() : "";
-  };
-  std::string version = text(plugin, "version");
-  std::string devices;
-  if (const auto about = plugin.find("describe"); about != plugin.end() && about->is_object()) {
-    if (const std::string own = text(*about, "framework_version"); !own.empty()) version = own;
-    if (const auto list = about->find("devices"); list != about->end() && list->is_array()) {
-      for (const Json& device : *list) {
-        if (device.is_string())
-          devices += (devices.empty() ? "" : ", ") + device.get<std::string>();
-      }
-    }
-  }
-  return version + (devices.empty() ? "" : " (" + devices + ")");
 }
 
 struct Answer {
@@ -169,7 +148,7 @@ void list_plugins(const std::string& description, Findings& findings) {
     const auto name = plugin.find("name");
     findings.good("plugins",
                   (name != plugin.end() && name->is_string() ? name->get<std::string>() : "?") +
-                      " " + version_text(plugin));
+                      " " + plugin_version(plugin));
   }
 }
 

@@ -10,4 +10,9 @@ std::string json_text(const Json& document) {
   return document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string text_of(const Json& object, const char* key) {
+  const auto member = object.find(key);
+  return member != object.end() && member->is_string() ? member->get<std::string>() : "";
+}
+
 }  // namespace vac::cli

@@ -13,4 +13,7 @@ using Json = nlohmann::ordered_json;
 /// Text that is not UTF-8 is mended.
 std::string json_text(const Json& document);
 
+/// The text of an object's member, "" where it has none, as what is no object.
+std::string text_of(const Json& object, const char* key);
+
 }  // namespace vac::cli

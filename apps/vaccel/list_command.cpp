@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "json_output.hpp"
+#include "plugin_version.hpp"
 #include "text_table.hpp"
 
 namespace vac::cli {
@@ -20,12 +21,6 @@ struct Options {
   std::string address;
   bool json = false;
 };
-
-/// The text of a member, "" where it is none.
-std::string text_of(const Json& object, const char* key) {
-  const auto member = object.find(key);
-  return member != object.end() && member->is_string() ? member->get<std::string>() : "";
-}
 
 std::string joined(const Json& object, const char* key) {
   std::string text;
@@ -43,7 +38,7 @@ std::string plugin_table(const Json& plugins) {
   table.add({"PLUGIN", "VERSION", "FORMATS", "OPERATIONS"});
   for (const Json& plugin : plugins) {
     const std::string formats = joined(plugin, "formats");
-    table.add({text_of(plugin, "name"), text_of(plugin, "version"), formats.empty() ? "-" : formats,
+    table.add({text_of(plugin, "name"), plugin_version(plugin), formats.empty() ? "-" : formats,
                joined(plugin, "operations")});
   }
   return table.text();
@@ -117,7 +112,8 @@ Result<std::string> list_text(std::string_view description, std::string_view par
   if (part == "plugins") return plugin_table(found);
   if (part == "ops") return operation_table(found);
   if (part == "models") return model_table(found);
-  return found.dump() + (found == 1 ? " session\n" : " sessions\n");
+  if (found == 1) return std::string("The agent has 1 session open, this command's own.\n");
+  return "The agent has " + found.dump() + " sessions open, this command's own among them.\n";
 }
 
 void add_list_command(CLI::App& app, ExitStatus& status) {

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "list_command.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "doctor_plugins.hpp"
+
 namespace vac::cli {
 namespace {
+
+using testing::HasSubstr;
 
 constexpr const char* kDescription = R"({
   "version": "0.1.0",
@@ -30,10 +35,22 @@ TEST(List, ShowsWhoOffersEachOperationInOrderOfChoice) {
             "noop        noop\n");
 }
 
+TEST(List, ShowsTheVersionThatDoctorShows) {
+  constexpr const char* kTorch = R"({"plugins": [{"name": "torch", "version": "1.0",
+      "describe": {"framework_version": "1.13.1", "devices": ["cpu", "cuda"]}}]})";
+  EXPECT_THAT(*list_text(kTorch, "plugins", false), HasSubstr("\ntorch   1.13.1 (cpu, cuda)  "));
+  Findings doctor;
+  list_plugins(kTorch, doctor);
+  ASSERT_EQ(doctor.all().size(), 1U);
+  EXPECT_EQ(doctor.all()[0].text, "torch 1.13.1 (cpu, cuda)");
+}
+
 TEST(List, ShowsModelsAndSessions) {
   EXPECT_EQ(*list_text(kDescription, "models", false), "a\nb\n");
-  EXPECT_EQ(*list_text(kDescription, "sessions", false), "3 sessions\n");
-  EXPECT_EQ(*list_text(R"({"sessions": 1})", "sessions", false), "1 session\n");
+  EXPECT_EQ(*list_text(kDescription, "sessions", false),
+            "The agent has 3 sessions open, this command's own among them.\n");
+  EXPECT_EQ(*list_text(R"({"sessions": 1})", "sessions", false),
+            "The agent has 1 session open, this command's own.\n");
 }
 
 TEST(List, GivesThePartAloneAsJson) {

@@ -172,6 +172,7 @@ TEST(Cli, ListsWhatAnAgentServes) {
   EXPECT_THAT(vaccel("list models" + at).output, HasSubstr("a"));
   // Those of the commands before may not have ended yet.
   EXPECT_GE(json_of("list sessions" + at)["sessions"], 1);
+  EXPECT_THAT(vaccel("list sessions" + at).output, StartsWith("The agent has "));
 }
 
 TEST(Cli, SaysThatAnAgentHasNoModels) {
