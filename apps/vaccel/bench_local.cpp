@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/environment_list.hpp"
 #include "bench_statistics.hpp"
 
 namespace vac::cli {
@@ -43,7 +44,7 @@ Result<double> time_batch(Noop volatile& noop, const Arguments& with) {
 }  // namespace
 
 Result<LocalReport> measure_local(std::size_t bytes, double seconds) {
-  ::setenv("VAC_PLUGINS", "noop", 0);
+  if (environment_list("VAC_PLUGINS", ',').empty()) ::setenv("VAC_PLUGINS", "noop", 1);
   VAC_TRY(const Session session, Session::open("local:", {.name = "vaccel bench"}));
   const std::vector<std::byte> data(bytes);
   const Arguments arguments{session.handle(), data};

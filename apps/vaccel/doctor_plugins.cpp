@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "doctor_plugins.hpp"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vac/vac.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "base/environment_list.hpp"
 #include "base/errno_error.hpp"
 #include "base/fd.hpp"
+#include "base/installed_folders.hpp"
 #include "base/text.hpp"
 #include "json_output.hpp"
 #include "plugin_version.hpp"
@@ -26,22 +29,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// VAC_PLUGIN_PATH, then vac/ beside libvac.
+/// Those that sessions search.
 std::vector<fs::path> plugin_folders() {
-  std::vector<fs::path> folders;
-  if (const char* path = std::getenv("VAC_PLUGIN_PATH")) {
-    std::string_view rest = path;
-    while (!rest.empty()) {
-      const std::size_t end = std::min(rest.find(':'), rest.size());
-      if (end > 0) folders.emplace_back(rest.substr(0, end));
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-  }
-  Dl_info library{};
-  if (::dladdr(reinterpret_cast<const void*>(&vac_version), &library) != 0) {
-    folders.push_back((fs::path(library.dli_fname).parent_path() / "vac").lexically_normal());
-  }
-  return folders;
+  std::vector<std::string> folders = environment_list("VAC_PLUGIN_PATH", ':');
+  const auto library = reinterpret_cast<const void*>(&vac_version);
+  std::ranges::move(installed_folders(library, "vac"), std::back_inserter(folders));
+  return {folders.begin(), folders.end()};
 }
 
 struct Answer {
@@ -105,20 +98,41 @@ Answer load_elsewhere(const std::string& names) {
   return {message.front() == '+', message.substr(1)};
 }
 
-/// Whether a session opens with the plugins that the variable chooses; without it there is nothing
-/// to say.
-void check_choice(Findings& findings) {
-  const char* const value = std::getenv("VAC_PLUGINS");
-  if (value == nullptr) return;
-  const std::string names = value;
-  if (names.find_first_not_of(',') == std::string::npos) {
-    findings.broken("VAC_PLUGINS", "empty: no plugin is chosen", "name some, or unset VAC_PLUGINS");
-    return;
+/// The plugins in what vac_session_describe says; empty where it is not that.
+Json plugins_of(const std::string& description) {
+  const Json whole = Json::parse(description, nullptr, false);
+  const auto plugins = whole.is_object() ? whole.find("plugins") : whole.end();
+  return plugins != whole.end() && plugins->is_array() ? *plugins : Json::array();
+}
+
+/// The name that several of the plugins have, "" where there is none.
+std::string twice_named(const Json& plugins) {
+  std::set<std::string> names;
+  for (const Json& plugin : plugins) {
+    if (std::string name = text_of(plugin, "name"); !names.insert(name).second) return name;
   }
+  return {};
+}
+
+/// Whether a session opens with the plugins that the variable chooses, and has each of them once;
+/// where it chooses none there is nothing to say.
+void check_choice(Findings& findings) {
+  constexpr const char* kSubject = "VAC_PLUGINS";
+  constexpr const char* kRemedy = "name plugins of this list, or unset VAC_PLUGINS";
+  const char* const names = std::getenv("VAC_PLUGINS");
+  if (names == nullptr || environment_list("VAC_PLUGINS", ',').empty()) return;
   const Answer found = load_elsewhere(names);
-  found.loaded ? findings.good("VAC_PLUGINS", names)
-               : findings.broken("VAC_PLUGINS", concat(names, ": ", found.text),
-                                 "name plugins of this list, or unset VAC_PLUGINS");
+  if (!found.loaded) {
+    return findings.broken(kSubject, concat(names, ": ", found.text), kRemedy);
+  }
+  const Json plugins = plugins_of(found.text);
+  if (plugins.empty()) {
+    return findings.broken(kSubject, concat(names, ": chooses none that serves local:"), kRemedy);
+  }
+  if (const std::string twice = twice_named(plugins); !twice.empty()) {
+    return findings.note(kSubject, concat(names, ": chooses '", twice, "' twice"), "name it once");
+  }
+  findings.good(kSubject, names);
 }
 
 }  // namespace
@@ -136,19 +150,13 @@ std::vector<std::string> plugin_names(const std::vector<fs::path>& folders) {
 }
 
 void list_plugins(const std::string& description, Findings& findings) {
-  const Json whole = Json::parse(description, nullptr, false);
-  const auto plugins = whole.is_object() ? whole.find("plugins") : whole.end();
-  if (plugins == whole.end() || !plugins->is_array() || plugins->empty()) {
+  const Json plugins = plugins_of(description);
+  if (plugins.empty()) {
     findings.broken("plugins", "none",
                     "choose some: vaccel-agent --plugin NAME, or VAC_PLUGINS=NAME for local:");
-    return;
   }
-  for (const Json& plugin : *plugins) {
-    if (!plugin.is_object()) continue;
-    const auto name = plugin.find("name");
-    findings.good("plugins",
-                  (name != plugin.end() && name->is_string() ? name->get<std::string>() : "?") +
-                      " " + plugin_version(plugin));
+  for (const Json& plugin : plugins) {
+    findings.good("plugins", text_of(plugin, "name") + " " + plugin_version(plugin));
   }
 }
 

@@ -24,10 +24,12 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
-test::ShellResult vaccel(const std::string& arguments) {
-  return test::shell(test::program("vaccel").string() + " " + arguments);
+/// `environment`: "NAME=value" for this run alone.
+test::ShellResult vaccel(const std::string& arguments, const std::string& environment = {}) {
+  return test::shell(environment + " " + test::program("vaccel").string() + " " + arguments);
 }
 
 /// What a command that must succeed prints as JSON.
@@ -196,24 +198,53 @@ TEST(Cli, FindsAnAgentHealthy) {
 TEST(Cli, FindsPluginsThatDoNotLoad) {
   const test::TempDirectory folder;
   std::ofstream(folder / "rotten.so") << "this is no library";
-  const test::ShellResult result = test::shell("VAC_PLUGIN_PATH=" + folder.path().string() + " " +
-                                               test::program("vaccel").string() + " doctor");
+  const test::ShellResult result = vaccel("doctor", "VAC_PLUGIN_PATH=" + folder.path().string());
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.output, HasSubstr("rotten: "));
   EXPECT_THAT(result.output, HasSubstr("noop "));
 }
 
+TEST(Cli, SearchesTheFoldersThatSessionsSearch) {
+  const test::TempDirectory folder;
+  const std::filesystem::path library = test::build_directory() / "lib" / "libvac.so.1";
+  std::filesystem::create_symlink(library, folder / "libvac.so.1");
+  const test::ShellResult result = vaccel("doctor", "LD_LIBRARY_PATH=" + folder.path().string());
+  EXPECT_THAT(result.output,
+              HasSubstr("\nfolders  " + test::plugin("x").parent_path().string() + "\n"));
+  EXPECT_THAT(result.output, HasSubstr("noop 1.0 "));
+}
+
 TEST(Cli, FindsAChoiceOfPluginsThatDoesNotLoad) {
-  const std::string doctor = " " + test::program("vaccel").string() + " doctor";
-  const test::ShellResult bad = test::shell("VAC_PLUGINS=noop,nope" + doctor);
+  const test::ShellResult bad = vaccel("doctor", "VAC_PLUGINS=noop,nope");
   EXPECT_EQ(bad.status, 1) << bad.output;
   EXPECT_THAT(bad.output, HasSubstr("VAC_PLUGINS  noop,nope: plugin 'nope' is not installed"));
   EXPECT_THAT(bad.output, HasSubstr("unset VAC_PLUGINS"));
-  const test::ShellResult empty = test::shell("VAC_PLUGINS=" + doctor);
-  EXPECT_EQ(empty.status, 1);
-  EXPECT_THAT(empty.output, HasSubstr("no plugin is chosen"));
-  const test::ShellResult good = test::shell("VAC_PLUGINS=noop" + doctor);
+  const test::ShellResult good = vaccel("doctor", "VAC_PLUGINS=noop");
   EXPECT_THAT(good.output, testing::ContainsRegex("VAC_PLUGINS +noop +ok"));
+}
+
+TEST(Cli, TakesAnEmptyChoiceOfPluginsAsNone) {
+  for (const char* empty : {"VAC_PLUGINS=", "VAC_PLUGINS=,"}) {
+    const test::ShellResult doctor = vaccel("doctor", empty);
+    EXPECT_THAT(doctor.output, HasSubstr("noop 1.0 "));
+    EXPECT_THAT(doctor.output, Not(HasSubstr("VAC_PLUGINS")));
+    const test::ShellResult bench = vaccel("bench --seconds 0.05", empty);
+    EXPECT_EQ(bench.status, 0) << bench.output;
+  }
+}
+
+TEST(Cli, FindsAChoiceThatServesNothingHere) {
+  const test::ShellResult result = vaccel("doctor", "VAC_PLUGINS=remote");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.output,
+              HasSubstr("VAC_PLUGINS  remote: chooses none that serves local:  name plugins"));
+}
+
+TEST(Cli, SaysThatAPluginIsChosenTwice) {
+  const test::ShellResult result =
+      vaccel("doctor", "VAC_PLUGINS=noop," + test::plugin("noop").string());
+  EXPECT_THAT(result.output, HasSubstr(": chooses 'noop' twice "));
+  EXPECT_THAT(result.output, HasSubstr("name it once"));
 }
 
 TEST(Cli, MeasuresInProcess) {
