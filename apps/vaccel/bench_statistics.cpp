@@ -24,12 +24,10 @@ MedianRange median_range(std::span<const double> samples) {
   std::vector<double> sorted(samples.begin(), samples.end());
   std::sort(sorted.begin(), sorted.end());
   const double n = static_cast<double>(sorted.size());
-  // The number of samples below the true median is binomial(n, 1/2); 1.96 of its deviations to
-  // either side.
-  const double half = 0.98 * std::sqrt(n);
-  const auto low = static_cast<std::size_t>(std::max(0.0, std::floor(n / 2 - half)));
-  const auto high = static_cast<std::size_t>(std::min(n - 1, std::ceil(n / 2 + half - 1)));
-  return {median(samples), MedianRange::Range{sorted[low], sorted[high]}};
+  // The number of samples below the true median is binomial(n, 1/2): 1.96 of its deviations to
+  // either side, and the half by which a whole number is less than the normal distribution's.
+  const auto low = static_cast<std::size_t>(std::floor((n - 1) / 2 - 0.98 * std::sqrt(n)));
+  return {median(samples), MedianRange::Range{sorted[low], sorted[sorted.size() - 1 - low]}};
 }
 
 Block median_block(std::span<const Block> blocks) {

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
+#include <vector>
 
 namespace vac::cli {
 namespace {
@@ -26,6 +28,33 @@ TEST(BenchStatistics, RangeOfTheMedianComesFromTheRanks) {
   ASSERT_TRUE(range.range);
   EXPECT_DOUBLE_EQ(range.range->low, 14);
   EXPECT_DOUBLE_EQ(range.range->high, 27);
+}
+
+/// How likely `n` fair coins show fewer than `heads` heads.
+double fewer_heads(int n, int heads) {
+  double sum = 0;
+  double ways = std::pow(0.5, n);  // of i heads, each sequence being as likely
+  for (int i = 0; i < heads; ++i) {
+    sum += ways;
+    ways *= static_cast<double>(n - i) / (i + 1);
+  }
+  return sum;
+}
+
+TEST(BenchStatistics, RangeHoldsTheMedianWithItsProbabilityAtEveryNumberOfSamples) {
+  for (int n = 6; n <= 200; ++n) {
+    std::vector<double> ranks(static_cast<std::size_t>(n));
+    std::iota(ranks.begin(), ranks.end(), 1.0);
+    const auto range = median_range(ranks).range;
+    ASSERT_TRUE(range) << n;
+    const int low = static_cast<int>(range->low);
+    const int high = static_cast<int>(range->high);
+    EXPECT_EQ(low - 1, n - high);
+    // Outside of it when fewer than `low` samples, or at least `high`, are below the true median.
+    EXPECT_GE(fewer_heads(n, high) - fewer_heads(n, low), 0.95) << n;
+    // No wider than it must be, but by one rank to each side.
+    EXPECT_LT(fewer_heads(n, high - 2) - fewer_heads(n, low + 2), 0.95) << n;
+  }
 }
 
 TEST(BenchStatistics, FewSamplesGiveNoRange) {
