@@ -3,6 +3,7 @@
 
 #include <vac/vac.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -72,7 +73,7 @@ Result<ModelReport> measure_pairs(const Runner& here, const Runner& there, int p
   std::vector<double> remote_ms;
   std::vector<double> percent;
   for (int i = -kWarmUp; i < pairs; ++i) {
-    show_progress(concat("bench: pair ", i + 1, " of ", pairs));
+    show_progress(concat("bench: pair ", std::max(i + 1, 0), " of ", pairs));
     const bool here_first = i % 2 == 0;
     VAC_TRY(const double one, (here_first ? here : there).run_ms());
     VAC_TRY(const double other, (here_first ? there : here).run_ms());

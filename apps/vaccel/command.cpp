@@ -12,13 +12,18 @@
 namespace vac::cli {
 namespace {
 
-void complain(std::string_view command, const std::string& text) {
-  show_progress("");
-  const std::string line = "vaccel " + std::string(command) + ": " + printable(text) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+/// "vaccel run", or "vaccel" of no command.
+std::string called(std::string_view command) {
+  return command.empty() ? "vaccel" : "vaccel " + std::string(command);
 }
 
 }  // namespace
+
+void complain(std::string_view command, std::string_view text) {
+  show_progress("");
+  const std::string line = called(command) + ": " + printable(text) + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
 
 ExitStatus report(std::string_view command, const Error& error) {
   complain(command, error.message());
@@ -26,7 +31,7 @@ ExitStatus report(std::string_view command, const Error& error) {
 }
 
 ExitStatus report_wrong_use(std::string_view command, std::string_view text) {
-  complain(command, std::string(text) + ": see vaccel " + std::string(command) + " --help");
+  complain(command, std::string(text) + ": see " + called(command) + " --help");
   return ExitStatus::wrong_use;
 }
 

@@ -13,7 +13,10 @@ namespace vac::cli {
 
 enum class ExitStatus : int { success = 0, failed = 1, wrong_use = 2 };
 
-/// Says on stderr, in one line, why a command failed: "vaccel run: ... (VAC_EINVAL)".
+/// Says on stderr, in one line, what a command ("" for the program) has to complain of: "vaccel
+/// run: ...". Takes progress away before, and shows control characters as '?'.
+void complain(std::string_view command, std::string_view text);
+/// Says so why a command failed: "vaccel run: ... (VAC_EINVAL)".
 ExitStatus report(std::string_view command, const Error& error);
 /// The same for a way of calling that cannot work; names the help.
 ExitStatus report_wrong_use(std::string_view command, std::string_view text);
@@ -33,7 +36,7 @@ std::string effective_address(const std::string& address);
 /// Text to stdout as it is.
 void print(std::string_view text);
 /// A line for a person who waits, replaced by the next one; nothing where stderr is no terminal. An
-/// empty text takes the line away.
+/// empty text takes the line away. For the main thread.
 void show_progress(std::string_view text);
 
 }  // namespace vac::cli

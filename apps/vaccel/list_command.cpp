@@ -3,7 +3,6 @@
 
 #include <vac/vac.hpp>
 
-#include <cstdio>
 #include <map>
 #include <memory>
 
@@ -93,8 +92,7 @@ ExitStatus run(const Options& options) {
   print(*text);
   if (text->empty() && options.part == "models") {
     // Not to stdout: it lists names.
-    std::fputs("vaccel list: no models: start the agent with --models DIR, with models in it\n",
-               stderr);
+    complain(kCommand, "no models: start the agent with --models DIR, with models in it");
   }
   return ExitStatus::success;
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "bench_command.hpp"
 #include "command.hpp"
@@ -37,6 +38,10 @@ void fill_closed_streams() {
   }
 }
 
+int wrong_use(std::string_view command, std::string_view text) {
+  return static_cast<int>(vac::cli::report_wrong_use(command, text));
+}
+
 /// Reads the command line and does what it says.
 int run(int argc, char** argv) {
   CLI::App app{"vAccel: accelerator calls, local or through an agent", "vaccel"};
@@ -50,8 +55,7 @@ int run(int argc, char** argv) {
   vac::cli::add_bench_command(app, status);
   vac::cli::add_plugin_command(app, status);
   if (const char* word = unknown_command(app, argc, argv)) {
-    std::fprintf(stderr, "vaccel: there is no command '%s': see vaccel --help\n", word);
-    return static_cast<int>(ExitStatus::wrong_use);
+    return wrong_use("", "there is no command '" + std::string(word) + "'");
   }
   try {
     app.parse(argc, argv);
@@ -59,15 +63,11 @@ int run(int argc, char** argv) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
     const auto commands = app.get_subcommands();
-    const std::string name = commands.empty() ? "" : " " + commands.front()->get_name();
-    std::string why = error.what();
-    // CLI11 misses a command before it looks at the word that is none.
-    if (const auto rest = app.remaining(); commands.empty() && !rest.empty()) {
-      why = "'" + rest.front() + "' is no command";
-    }
-    std::fprintf(stderr, "vaccel%s: %s: see vaccel%s --help\n", name.c_str(), why.c_str(),
-                 name.c_str());
-    return static_cast<int>(ExitStatus::wrong_use);
+    if (!commands.empty()) return wrong_use(commands.front()->get_name(), error.what());
+    // CLI11 misses a command before it looks at the option that is none.
+    const auto rest = app.remaining();
+    return wrong_use("",
+                     rest.empty() ? error.what() : "'" + rest.front() + "' is no option of vaccel");
   }
   return static_cast<int>(status);
 }
@@ -82,13 +82,12 @@ int main(int argc, char** argv) {
     // succeeds.
     const bool flushed = std::fflush(stdout) == 0;
     if (!flushed || std::ferror(stdout) != 0) {
-      std::fputs("vaccel: cannot write the output: is the disk full, or the reader gone?\n",
-                 stderr);
+      vac::cli::complain("", "cannot write the output: is the disk full, or the reader gone?");
       if (status == 0) status = static_cast<int>(ExitStatus::failed);
     }
     return status;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "vaccel: %s\n", error.what());
+    vac::cli::complain("", error.what());
     return static_cast<int>(ExitStatus::failed);
   }
 }

@@ -17,12 +17,14 @@
 #include "support/picture_files.hpp"
 #include "support/shell.hpp"
 #include "support/temp_directory.hpp"
+#include "support/terminal.hpp"
 #include "support/test_paths.hpp"
 
 namespace vac {
 namespace {
 
 using nlohmann::json;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -180,6 +182,20 @@ TEST_F(CliModels, GivesNoRangeOfFewPairs) {
   EXPECT_TRUE(few["overhead_percent_high"].is_null()) << few;
   EXPECT_THAT(test::shell(bench + "5").output, Not(HasSubstr("95 %")));
   EXPECT_THAT(test::shell(bench + "6").output, HasSubstr("95 % sure between"));
+}
+
+TEST_F(CliModels, CountsPairsFromTheFirstThatIsMeasured) {
+  const test::AgentProcess agent({"--plugin", "torch"});
+  test::Terminal terminal;
+  const auto result =
+      test::shell("VAC_PLUGINS=torch " + test::program("vaccel").string() + " bench --model " +
+                  model("mean_colour.pt") + " --at " + agent.address() +
+                  " --shape 1,3,8,8 --blocks 2 2>" + terminal.path());
+  EXPECT_EQ(result.status, 0) << result.output;
+  const std::string progress = terminal.text();
+  EXPECT_THAT(progress, StartsWith("\r\x1b[Kbench: pair 0 of 2"));
+  EXPECT_THAT(progress, Not(HasSubstr("-")));
+  EXPECT_THAT(progress, EndsWith("bench: pair 2 of 2\r\x1b[K"));
 }
 
 TEST_F(CliModels, SaysThatTheAgentWasLostInTheMiddleOfACall) {

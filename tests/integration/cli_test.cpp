@@ -99,9 +99,19 @@ TEST(Cli, SaysThatItsOutputIsLost) {
   }
 }
 
+TEST(Cli, ComplainsOfWordsWithoutWhatDrivesTheTerminal) {
+  for (const std::string command : {"", "--", "list ", "list --"}) {
+    const test::ShellResult result = vaccel(command + "'x\033[31m\ny'");
+    EXPECT_EQ(result.status, 2);
+    EXPECT_THAT(result.output, HasSubstr("x?[31m?y"));
+    EXPECT_THAT(result.output, Not(HasSubstr("\033")));
+  }
+}
+
 TEST(Cli, SaysWhatIsWrongWithAWrongUse) {
   expect_refusal(vaccel(""), 2, "", "vaccel --help");
-  expect_refusal(vaccel("frobnicate"), 2, "", "frobnicate");
+  expect_refusal(vaccel("frobnicate"), 2, "", "there is no command 'frobnicate'");
+  expect_refusal(vaccel("--frobnicate"), 2, "", "'--frobnicate' is no option of vaccel");
   expect_refusal(vaccel("run x.png"), 2, "run", "--model");
   expect_refusal(vaccel("run --model m.pt"), 2, "run", "photos");
   expect_refusal(vaccel("run x.png --model m.pt --top 0"), 2, "run", "--top");
