@@ -47,10 +47,21 @@ class OutputsFile {
  private:
   Error failure() const {
     const int number = errno;
-    const bool full = number == ENOSPC || number == EDQUOT;
-    return {Errc::failed, "cannot write outputs to '" + path_ +
-                              "': " + std::generic_category().message(number) + ": " +
-                              (full ? "make room there, or name another file" : "check the path")};
+    const std::string text = "cannot write outputs to '" + path_ +
+                             "': " + std::generic_category().message(number) + ": ";
+    switch (number) {
+      case ENOENT:
+        return {Errc::not_found, text + "make the folder first"};
+      case EACCES:
+        return {Errc::access_denied, text + "name a file that you may write"};
+      case EISDIR:
+        return {Errc::is_directory, text + "name a file in it"};
+      case ENOSPC:
+      case EDQUOT:
+        return {Errc::no_space, text + "make room there, or name another file"};
+      default:
+        return {Errc::failed, text + "check the path"};
+    }
   }
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }

@@ -157,6 +157,18 @@ TEST(Cli, RefusesBadPhotosBeforeItLoadsAnything) {
   }
 }
 
+TEST(Cli, SaysWhyOutputsCannotBeWritten) {
+  const test::TempDirectory folder;
+  const std::string photo =
+      write_file(folder / "p.png", test::encode_png(2, 2, 3, test::pattern_pixels(2, 2)));
+  const std::string run = "run " + photo + " --model /nonexistent.pt --outputs ";
+  expect_refusal(vaccel(run + folder.path().string()), 1, "run",
+                 "Is a directory: name a file in it (VAC_EISDIR)");
+  expect_refusal(vaccel(run + (folder / "none" / "x").string()), 1, "run",
+                 "No such file or directory: make the folder first (VAC_ENOENT)");
+  expect_refusal(vaccel(run + photo + "/x"), 1, "run", "Not a directory: check the path");
+}
+
 TEST(Cli, SaysThatNoAgentIsThere) {
   const test::TempDirectory folder;
   const std::string photo =
