@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench_command.hpp"
 
+#include <charconv>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/malloc_policy.hpp"
@@ -13,6 +16,7 @@
 #include "bench_model.hpp"
 #include "bench_round_trip.hpp"
 #include "json_output.hpp"
+#include "open_model.hpp"
 #include "text_table.hpp"
 
 namespace vac::cli {
@@ -142,9 +146,12 @@ std::string model_text(const ModelReport& report, const Options& options, int pa
 }
 
 ExitStatus bench_model(const Options& options) {
-  if (options.model.find("://") != std::string::npos) {
+  if (const Status name = check_model_name(options.model); !name) {
+    return report_wrong_use(kCommand, name.error().text());
+  }
+  if (options.model.starts_with("model://")) {
     return report_wrong_use(kCommand, concat("--model needs a model's file, which runs here too: '",
-                                             options.model, "' is an address"));
+                                             options.model, "' is the agent's"));
   }
   const int pairs = options.blocks.value_or(40);
   const auto report = measure_model({options.address, options.model, options.shape, pairs});
@@ -158,7 +165,27 @@ ExitStatus run(const Options& options) {
   // As the agent does: without it, the two sides would differ by their page faults alone.
   keep_freed_memory();
   if (!options.model.empty()) return bench_model(options);
-  return options.address == "local:" ? bench_local(options) : bench_agent(options);
+  if (options.address != "local:") return bench_agent(options);
+  if (options.blocks) {
+    return report_wrong_use(
+        kCommand, "--blocks counts with --at ADDRESS or --model; here --seconds sets the time");
+  }
+  return bench_local(options);
+}
+
+Result<std::uint64_t> parse_payload(std::string_view text) {
+  VAC_TRY(const std::uint64_t bytes, parse_size(text));
+  if (bytes > kMostBytes) return Error{Errc::too_large, concat("'", text, "': at most 1 GiB")};
+  return bytes;
+}
+
+Result<double> parse_seconds(std::string_view text) {
+  double seconds = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const bool whole = failure == std::errc() && end == text.data() + text.size();
+  // So that what is no number is refused too.
+  if (whole && seconds >= 0.01 && seconds <= 3600) return seconds;
+  return Error{Errc::invalid, concat("'", text, "' is no time to take: write 0.01 to 3600")};
 }
 
 }  // namespace
@@ -178,27 +205,12 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
       command->add_option("--model", options->model, "Compare a model's runs here and there")
           ->type_name("FILE")
           ->excludes(op);
-  command
-      ->add_option_function<std::string>(
-          "--bytes",
-          [options](const std::string& text) {
-            const Result<std::uint64_t> bytes = vac::parse_size(text);
-            if (!bytes) throw CLI::ValidationError("--bytes", bytes.error().text());
-            if (*bytes > kMostBytes) throw CLI::ValidationError("--bytes", "at most 1 GiB");
-            options->bytes = *bytes;
-          },
-          "Payload of a no-op: 64, 600kB, 1MiB, at most 1GiB (default: 64)")
+  add_parsed_option(*command, "--bytes", options->bytes, parse_payload,
+                    "Payload of a no-op: 64, 600kB, 1MiB, at most 1GiB (default: 64)")
       ->type_name("N")
       ->excludes(model);
-  command
-      ->add_option_function<std::string>(
-          "--shape",
-          [options](const std::string& text) {
-            const auto shape = parse_shape(text);
-            if (!shape) throw CLI::ValidationError("--shape", shape.error().text());
-            options->shape = *shape;
-          },
-          "Of a model's input, where the model does not say")
+  add_parsed_option(*command, "--shape", options->shape, parse_shape,
+                    "Of a model's input, where the model does not say")
       ->type_name("A,B,...")
       ->needs(model);
   command
@@ -207,17 +219,8 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
           "Pairs of blocks, each way of placing (default: 21); with --model of runs (default: 40)")
       ->type_name("N")
       ->check(CLI::Range(1, 100000).description(""));
-  command
-      ->add_option_function<double>(
-          "--seconds",
-          [options](double seconds) {
-            // So that what is no number is refused too.
-            if (!(seconds >= 0.01 && seconds <= 3600)) {
-              throw CLI::ValidationError("--seconds", "write 0.01 to 3600");
-            }
-            options->seconds = seconds;
-          },
-          "Time to take, about (default: 4); not with --model, which counts --blocks")
+  add_parsed_option(*command, "--seconds", options->seconds, parse_seconds,
+                    "Time to take, about (default: 4); not with --model, which counts --blocks")
       ->type_name("S")
       ->excludes(model);
   add_json_option(*command, options->json);

@@ -26,6 +26,21 @@ ExitStatus report_wrong_use(std::string_view command, std::string_view text);
 CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& doc,
                       std::function<ExitStatus()> run, ExitStatus& status);
 
+/// An option whose text `parse`, which returns a Result, turns into `destination`; what it refuses
+/// is wrong use. `destination` outlives the parsing.
+template <class Value, class Parse>
+CLI::Option* add_parsed_option(CLI::App& command, const char* name, Value& destination, Parse parse,
+                               const char* doc) {
+  return command.add_option_function<std::string>(
+      name,
+      [name, &destination, parse](const std::string& text) {
+        auto value = parse(text);
+        if (!value) throw CLI::ValidationError(name, value.error().text());
+        destination = *value;
+      },
+      doc);
+}
+
 /// The options that most commands have.
 void add_at_option(CLI::App& command, std::string& address);
 void add_json_option(CLI::App& command, bool& json);

@@ -47,12 +47,14 @@ std::string progress_text(const std::string& name, const Progress& progress, boo
   return what + format_fixed(std::floor(percent), 0) + " % of " + megabytes(total);
 }
 
+Status check_model_name(const std::string& name) {
+  if (name.find("://") == std::string::npos || name.starts_with("model://")) return {};
+  return Error{Errc::invalid, "'" + name +
+                                  "' is not an address of a model: name a file by its path, or "
+                                  "model://NAME of the agent"};
+}
+
 Result<Model> open_model(Session& session, const std::string& name) {
-  if (name.find("://") != std::string::npos && !name.starts_with("model://")) {
-    return Error{Errc::invalid, "'" + name +
-                                    "' is not an address of a model: name a file by its path, or "
-                                    "model://NAME of the agent"};
-  }
   session.on_progress(ProgressShower(name, session.address() != "local:"));
   Result<Model> model = session.model(name);
   if (!model && model.error().code() == Errc::is_directory) {

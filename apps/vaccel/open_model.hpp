@@ -8,6 +8,9 @@
 
 namespace vac::cli {
 
+/// Refuses an address that is not model://NAME. Any other text can be a file's path.
+Status check_model_name(const std::string& name);
+
 /// Opens a model's file, or model://NAME of an agent. How far that is, and the calls of this
 /// session that load the model or send it, is shown on a terminal.
 Result<Model> open_model(Session& session, const std::string& name);

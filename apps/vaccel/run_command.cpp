@@ -11,6 +11,7 @@
 
 #include "classifier.hpp"
 #include "json_output.hpp"
+#include "open_model.hpp"
 #include "photo.hpp"
 #include "text_table.hpp"
 
@@ -131,6 +132,9 @@ Status classify_all(const Options& options, const Photo& first, const Classifier
 }
 
 ExitStatus run(const Options& options) {
+  if (const Status name = check_model_name(options.classifier.model); !name) {
+    return report_wrong_use(kCommand, name.error().text());
+  }
   // Before anything that takes time: the mistake that is made most.
   const Result<Photo> first = load_photo(options.photos.front());
   if (!first) return report(kCommand, first.error());
@@ -151,20 +155,6 @@ ExitStatus run(const Options& options) {
     return report(kCommand, status.error());
   }
   return ExitStatus::success;
-}
-
-/// An option whose text `parse` turns into `destination`; what it refuses is wrong use.
-template <class Value, class Parse>
-CLI::Option* add_parsed(CLI::App& command, const char* name, Value& destination, Parse parse,
-                        const char* doc) {
-  return command.add_option_function<std::string>(
-      name,
-      [name, &destination, parse](const std::string& text) {
-        auto value = parse(text);
-        if (!value) throw CLI::ValidationError(name, value.error().text());
-        destination = *value;
-      },
-      doc);
 }
 
 }  // namespace
@@ -190,18 +180,19 @@ void add_run_command(CLI::App& app, ExitStatus& status) {
   command->add_option("--outputs", options->outputs, "Write the model's raw outputs to a file")
       ->type_name("FILE");
   const char* group = "For models that do not say how they take images";
-  add_parsed(*command, "--size", classifier.image.size, parse_picture_size, "The model's picture")
+  add_parsed_option(*command, "--size", classifier.image.size, parse_picture_size,
+                    "The model's picture")
       ->type_name("WxH|N")
       ->group(group);
-  add_parsed(*command, "--mean", classifier.image.mean, parse_channels,
-             "A value is (pixel - mean) / scale, pixels being 0 to 255")
+  add_parsed_option(*command, "--mean", classifier.image.mean, parse_channels,
+                    "A value is (pixel - mean) / scale, pixels being 0 to 255")
       ->type_name("A[,B,C]")
       ->group(group);
-  add_parsed(*command, "--scale", classifier.image.scale, parse_scale, "")
+  add_parsed_option(*command, "--scale", classifier.image.scale, parse_scale, "")
       ->type_name("A[,B,C]")
       ->group(group);
-  add_parsed(*command, "--layout", classifier.image.layout, parse_layout,
-             "Whether channels come first or last")
+  add_parsed_option(*command, "--layout", classifier.image.layout, parse_layout,
+                    "Whether channels come first or last")
       ->type_name("NCHW|NHWC")
       ->group(group);
   command->add_flag("--softmax", classifier.softmax, "Make the outputs probabilities")

@@ -139,7 +139,7 @@ TEST_F(CliModels, RefusesWhatIsNoModelWithOneSentence) {
     // Root may read all files, but nobody the first byte of this one.
     expect_refusal(run(start + "/proc/self/mem"), 1, "see that this user can read it");
     expect_refusal(run(start + folder_.path().string()), 1, "is a directory: name a file in it");
-    expect_refusal(run(start + "file:///x"), 1, "is not an address of a model");
+    expect_refusal(run(start + "file:///x"), 2, "is not an address of a model");
     expect_refusal(run(start + file("text.pt")), 1, "TorchScript");
     expect_refusal(run(start + model("state_dict_zip.pth")), 1, "state dictionary");
     expect_refusal(run(start + model("state_dict_legacy.pth")), 1, "state dictionary");

@@ -125,6 +125,8 @@ TEST(Cli, SaysWhatIsWrongWithAWrongUse) {
   expect_refusal(vaccel("bench --bytes 1 --model m.pt"), 2, "bench", "--bytes");
   expect_refusal(vaccel("bench --seconds 1 --model m.pt"), 2, "bench", "--seconds");
   expect_refusal(vaccel("bench --shape 1,3"), 2, "bench", "--model");
+  expect_refusal(vaccel("bench --blocks 3"), 2, "bench",
+                 "--blocks counts with --at ADDRESS or --model; here --seconds sets the time");
   for (const char* seconds : {"nan", "0", "inf", "-1"}) {
     expect_refusal(vaccel(std::string("bench --seconds ") + seconds), 2, "bench",
                    "write 0.01 to 3600");
@@ -134,6 +136,10 @@ TEST(Cli, SaysWhatIsWrongWithAWrongUse) {
                    "write whole numbers such as 1,3,224,224");
   }
   expect_refusal(vaccel("bench --model model://x --at unix:///x"), 2, "bench", "a model's file");
+  expect_refusal(vaccel("run x.png --model http://x/y.pt"), 2, "run",
+                 "'http://x/y.pt' is not an address of a model: name a file by its path");
+  expect_refusal(vaccel("bench --model http://x/y.pt"), 2, "bench",
+                 "'http://x/y.pt' is not an address of a model: name a file by its path");
 }
 
 TEST(Cli, RefusesBadPhotosBeforeItLoadsAnything) {
