@@ -105,17 +105,8 @@ Json plugins_of(const std::string& description) {
   return plugins != whole.end() && plugins->is_array() ? *plugins : Json::array();
 }
 
-/// The name that several of the plugins have, "" where there is none.
-std::string twice_named(const Json& plugins) {
-  std::set<std::string> names;
-  for (const Json& plugin : plugins) {
-    if (std::string name = text_of(plugin, "name"); !names.insert(name).second) return name;
-  }
-  return {};
-}
-
-/// Whether a session opens with the plugins that the variable chooses, and has each of them once;
-/// where it chooses none there is nothing to say.
+/// Whether a session opens with the plugins that the variable chooses; where it chooses none there
+/// is nothing to say.
 void check_choice(Findings& findings) {
   constexpr const char* kSubject = "VAC_PLUGINS";
   constexpr const char* kRemedy = "name plugins of this list, or unset VAC_PLUGINS";
@@ -125,12 +116,8 @@ void check_choice(Findings& findings) {
   if (!found.loaded) {
     return findings.broken(kSubject, concat(names, ": ", found.text), kRemedy);
   }
-  const Json plugins = plugins_of(found.text);
-  if (plugins.empty()) {
+  if (plugins_of(found.text).empty()) {
     return findings.broken(kSubject, concat(names, ": chooses none that serves local:"), kRemedy);
-  }
-  if (const std::string twice = twice_named(plugins); !twice.empty()) {
-    return findings.note(kSubject, concat(names, ": chooses '", twice, "' twice"), "name it once");
   }
   findings.good(kSubject, names);
 }
