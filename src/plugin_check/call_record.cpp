@@ -98,7 +98,7 @@ std::string CallRecord::reason_against(std::uint32_t arg, std::uint32_t child, s
                   " children and ", VAC_MAX_RANK, " dimensions");
   }
   if (record->form == VAC_ARRAY) {
-    if (rank != 0 || bytes % element_bytes(record->type) != 0) {
+    if (rank != 0 || !whole_elements(record->type, bytes)) {
       return concat("output was asked for ", bytes, " bytes and rank ", rank, " for ", name_of(arg),
                     ", an array of ", type_name(record->type), ": whole elements and rank 0");
     }

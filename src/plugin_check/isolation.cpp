@@ -20,12 +20,14 @@
 #include "base/text.hpp"
 
 namespace vac::plugin_check {
+
+enum class MessageKind : std::uint8_t { step = 1, outcome, fact, done };
+
 namespace {
 
-enum Kind : std::uint8_t { kStep = 1, kOutcome = 2, kFact = 3, kDone = 4 };
-
 struct Header {
-  std::uint8_t kind, verdict;
+  MessageKind kind;
+  Verdict verdict;
   std::uint16_t zero;
   std::uint32_t check_bytes, text_bytes;
 };
@@ -62,7 +64,8 @@ class Messages {
     if (bytes_.size() < sizeof header) return false;
     std::memcpy(&header, bytes_.data(), sizeof header);
     // Only a plugin that writes to descriptors that are not its own makes such a header.
-    if (header.check_bytes > kMostBytes || header.text_bytes > kMostBytes) {
+    if (header.check_bytes > kMostBytes || header.text_bytes > kMostBytes ||
+        header.verdict > Verdict::failed) {
       bytes_.clear();
       return false;
     }
@@ -77,17 +80,17 @@ class Messages {
 
   void act(const Header& header, std::string check, std::string text) {
     switch (header.kind) {
-      case kStep:
+      case MessageKind::step:
         progress_.check = std::move(check);
         progress_.text = std::move(text);
         break;
-      case kOutcome:
-        outcomes_({static_cast<Verdict>(header.verdict), std::move(check), std::move(text)});
+      case MessageKind::outcome:
+        outcomes_({header.verdict, std::move(check), std::move(text)});
         break;
-      case kFact:
+      case MessageKind::fact:
         facts_(check, text);
         break;
-      case kDone:
+      case MessageKind::done:
         progress_.done = true;
         break;
       default:
@@ -139,12 +142,11 @@ bool listen(int fd, Messages& messages, std::chrono::seconds patience) {
 
 }  // namespace
 
-void Reporter::send(std::uint8_t kind, Verdict verdict, std::string_view check,
+void Reporter::send(MessageKind kind, Verdict verdict, std::string_view check,
                     std::string_view text) {
   check = check.substr(0, kMostBytes);
   text = text.substr(0, kMostBytes);
-  const Header header = {kind, static_cast<std::uint8_t>(verdict), 0,
-                         static_cast<std::uint32_t>(check.size()),
+  const Header header = {kind, verdict, 0, static_cast<std::uint32_t>(check.size()),
                          static_cast<std::uint32_t>(text.size())};
   std::string message(reinterpret_cast<const char*>(&header), sizeof header);
   message.append(check).append(text);
@@ -159,15 +161,15 @@ void Reporter::send(std::uint8_t kind, Verdict verdict, std::string_view check,
 }
 
 void Reporter::step(std::string_view check, std::string_view text) {
-  send(kStep, Verdict::ok, check, text);
+  send(MessageKind::step, Verdict::ok, check, text);
 }
 void Reporter::tell(Verdict verdict, std::string_view check, std::string_view text) {
-  send(kOutcome, verdict, check, text);
+  send(MessageKind::outcome, verdict, check, text);
 }
 void Reporter::fact(std::string_view key, std::string_view value) {
-  send(kFact, Verdict::ok, key, value);
+  send(MessageKind::fact, Verdict::ok, key, value);
 }
-void Reporter::done() { send(kDone, Verdict::ok, {}, {}); }
+void Reporter::done() { send(MessageKind::done, Verdict::ok, {}, {}); }
 
 void Reporter::leave() {
   done();

@@ -14,6 +14,8 @@
 
 namespace vac::plugin_check {
 
+enum class MessageKind : std::uint8_t;
+
 /// The way from the process with the plugin to the one that reports. Thread-safe.
 class Reporter {
  public:
@@ -38,7 +40,7 @@ class Reporter {
   void done();
 
  private:
-  void send(std::uint8_t kind, Verdict verdict, std::string_view check, std::string_view text);
+  void send(MessageKind kind, Verdict verdict, std::string_view check, std::string_view text);
 
   const int fd_;
   Mutex mutex_;

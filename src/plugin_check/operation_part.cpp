@@ -209,6 +209,7 @@ void OperationCheck::concurrent() {
     alone.push_back(first);
   }
   std::vector<std::thread> running;
+  running.reserve(threads);
   for (std::uint32_t thread = 0; thread < threads; ++thread) {
     running.emplace_back([&, thread] {
       for (std::size_t i = thread; i < trials.size(); i += threads) run(*trials[i], check);
@@ -267,6 +268,7 @@ void OperationCheck::batches() {
                            "batch_key is 0 for every call, so it never is in one");
   }
   std::vector<vac_call*> calls;
+  calls.reserve(batch.size());
   for (TrialCall* trial : batch) calls.push_back(&trial->call());
   const std::string title = concat("a batch of ", calls.size());
   const int code = submit(calls, check, title);

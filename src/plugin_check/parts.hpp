@@ -18,7 +18,8 @@
 namespace vac::plugin_check {
 
 /// The table alone: nothing of it but the entry is called. Facts: "caps" and, for each operation,
-/// "offer" with "op max_batch concurrency flags".
+/// "offer" with the bytes
+/// of its vac_op_offer.
 void check_table(Reporter& reporter, const CheckOptions& options);
 
 /// open, close, describe, sessions, buffers, and the end of the process. Fact: "opens".

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin_check/plugin_check.hpp"
 
-#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -32,8 +32,8 @@ struct Facts {
     }
     if (key == "opens") opens = true;
     vac_op_offer offer{};
-    if (key == "offer" && std::sscanf(value.c_str(), "%u %u %u %u", &offer.op, &offer.max_batch,
-                                      &offer.concurrency, &offer.flags) == 4) {
+    if (key == "offer" && value.size() == sizeof offer) {
+      std::memcpy(&offer, value.data(), sizeof offer);
       offers.push_back(offer);
     }
   }

@@ -175,8 +175,7 @@ void check_table(Reporter& reporter, const CheckOptions& options) {
   check_offers(reporter, table);
   reporter.fact("caps", concat(table.caps));
   for (const vac_op_offer& offer : std::span(table.ops, table.op_count)) {
-    reporter.fact("offer",
-                  concat(offer.op, " ", offer.max_batch, " ", offer.concurrency, " ", offer.flags));
+    reporter.fact("offer", {reinterpret_cast<const char*>(&offer), sizeof offer});
   }
 }
 

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <set>
 #include <string>
 #include <string_view>
@@ -74,7 +76,7 @@ struct Fault {
   const char* text;
 };
 
-void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.plugin; }
+std::ostream& operator<<(std::ostream& out, const Fault& fault) { return out << fault.plugin; }
 
 constexpr Fault kFaults[] = {
     {"no_symbol", "load", "no symbol vac_plugin_entry"},

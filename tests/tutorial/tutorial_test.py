@@ -3,14 +3,15 @@
 """Does what a page of the documentation tells: docs/plugins.md against an installed vAccel.
 
 A fenced block "```cpp mine.cpp" is a file of that name. A block "```console run" is a list of
-commands, each on a line that begins with "$ ", and what they print on the lines below; there "..." on
-a line of its own stands for any lines, and within a line for any text. Every command must succeed.
-All of them run in one shell, in a new folder, with PREFIX set.
+commands, each on a line that begins with "$ ", and what they print on the lines below; there "..."
+on a line of its own stands for any lines, and within a line for any text. Every command must
+succeed. All of them run in one shell, in a new folder, with PREFIX set.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PATIENCE_S = 240
+PATIENCE_S = 540
 MARK = "@@tutorial"
 BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -77,10 +78,8 @@ def run_script(script: str, folder: Path, prefix: Path) -> str:
     try:
         return shell.communicate(script, timeout=PATIENCE_S)[0]
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def faults(commands: list[Command], output: str) -> list[str]:
