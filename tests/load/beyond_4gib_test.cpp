@@ -203,9 +203,7 @@ TEST_F(Beyond4GiB, OutputsArriveWhole) {
   ask(agent_->address(), remote);
   ask("local:", local);
   EXPECT_TRUE(remote.same_pages(local));
-  std::printf("soak: output_beyond_4gib bytes=%llu client_rss_kib=%llu\n",
-              static_cast<unsigned long long>(bytes),
-              static_cast<unsigned long long>(test::state_of(::getpid()).resident_bytes >> 10U));
+  std::printf("soak: output_beyond_4gib bytes=%llu\n", static_cast<unsigned long long>(bytes));
 }
 
 /// The memory that such a call was promised is free again each time: two do not fit at once.

@@ -3,7 +3,9 @@
 // served on, the others are told, and all is well again once there is more.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <vac/vac.hpp>
 
 #include <algorithm>
@@ -156,6 +158,28 @@ TEST_F(HalfAFrame, CostsWhatHasBeenSentOfIt) {
     next.send(end);
     return next.receive().code() == VAC_ECANCELED;
   })) << "the room of those who left is free again";
+}
+
+/// Its last bytes and its end may be one event for an agent that was busy meanwhile.
+TEST_F(HalfAFrame, EndsWithItsClientHoweverLateTheAgentLooks) {
+  const std::size_t before = test::state_of(agent_.pid()).descriptors;
+  BuiltCall call = noop(8 * kMiB);
+  const auto frame = RawClient::call_bytes(call, 1);
+  for (const std::size_t sent : {1UL, 63UL, 64UL, 65UL, 20'000UL, 100'000UL}) {
+    RawClient client = RawClient::greeted(agent_.address());
+    // The agent's threads are with others.
+    for (int i = 0; i < 20; ++i) (void)RawClient::greeted(agent_.address());
+    int status = 0;
+    ::kill(agent_.pid(), SIGSTOP);
+    ASSERT_EQ(::waitpid(agent_.pid(), &status, WUNTRACED), agent_.pid());
+    client.send(std::span(frame).first(sent));
+    client.close();
+    ::kill(agent_.pid(), SIGCONT);
+    ASSERT_TRUE(test::eventually([&] {
+      return test::state_of(agent_.pid()).descriptors == before;
+    })) << "after "
+        << sent << " bytes";
+  }
 }
 
 #if !defined(VAC_SANITIZED)  // a sanitizer needs terabytes of addresses itself
