@@ -13,8 +13,6 @@
 #include "base/fd.hpp"
 #include "base/mutex.hpp"
 
-struct stat;
-
 namespace vac::agent {
 
 /// Whether the text is a SHA-256 as it is written here: 64 lower-case hex digits.

@@ -42,10 +42,9 @@ void* ReplyBuffer::output(vac_call& /*call*/, std::uint32_t arg, std::uint32_t c
   if (rank > VAC_MAX_RANK || bytes > UINT64_MAX / 2) return nullptr;
   try {
     // The first memory may be in use.
-    const bool again =
-        std::ranges::any_of(outputs_, [&](const wire::FrameEncoder::Output& output) {
-          return output.arg == arg && output.child == child;
-        });
+    const bool again = std::ranges::any_of(outputs_, [&](const wire::FrameEncoder::Output& output) {
+      return output.arg == arg && output.child == child;
+    });
     if (again) return nullptr;
     void* const data = memory(bytes);
     if (data == nullptr) {

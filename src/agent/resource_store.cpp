@@ -201,13 +201,11 @@ void ResourceStore::remove(std::map<std::string, Entry>::iterator entry) {
 
 /// Removes the file that was not used for longest. False: all that are there are in use.
 bool ResourceStore::evict_oldest() {
-  for (const std::string& key : by_age_) {
-    const auto entry = entries_.find(key);
-    if (entry->second.users != 0) continue;
-    remove(entry);
-    return true;
-  }
-  return false;
+  auto oldest = by_age_.begin();
+  while (oldest != by_age_.end() && entries_.find(*oldest)->second.users != 0) ++oldest;
+  if (oldest == by_age_.end()) return false;
+  remove(entries_.find(*oldest));
+  return true;
 }
 
 Status ResourceStore::make_room(std::uint64_t bytes) {

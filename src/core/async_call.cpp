@@ -54,7 +54,8 @@ struct AsyncCall::Registry {
 
 AsyncCall::Registry& AsyncCall::registry() noexcept {
   // Never destroyed: plugins complete calls when they like.
-  static auto* const kRegistry = new Registry;
+  alignas(Registry) static std::byte memory[sizeof(Registry)];
+  static auto* const kRegistry = ::new (memory) Registry;
   return *kRegistry;
 }
 
@@ -107,9 +108,9 @@ void AsyncCall::copy(const vac_call& from, const CallContext& context) {
   records_.assign(from.args, from.args + from.arg_count);
   meta_.resize(from.meta_bytes / sizeof(std::int64_t));
   if (!meta_.empty()) std::memcpy(meta_.data(), from.meta, from.meta_bytes);
-  states_.assign(from.resource_states,
-                 from.resource_states == nullptr ? from.resource_states
-                                                 : from.resource_states + context.resources.size());
+  states_.assign(from.resource_states, from.resource_states == nullptr
+                                           ? from.resource_states
+                                           : from.resource_states + context.resources.size());
   std::uint64_t total = 0;
   for (const vac_arg& record : records_) {
     if (has_input(record)) total += aligned(record.bytes);

@@ -55,7 +55,8 @@ class AsyncCall final : public OutputSink, public Waker {
   void wake() noexcept override;
 
  private:
-  enum State : std::uint32_t { kFree, kPending, kWoken, kDone, kAbandoned };
+  // What state_ holds.
+  static constexpr std::uint32_t kFree = 0, kPending = 1, kWoken = 2, kDone = 3, kAbandoned = 4;
   struct Registry;
   struct Given {
     std::uint32_t arg, child;
@@ -78,7 +79,7 @@ class AsyncCall final : public OutputSink, public Waker {
   std::vector<void*> states_;
   std::unique_ptr<std::byte[]> data_;
   std::vector<Given> given_;
-  SlotPool* slots_ = nullptr;  // of one that was given up
+  SlotPool* slots_ = nullptr;        // of one that was given up
   std::atomic<bool> claimed_{true};  // completed, or not to be
   int code_ = 0;
   FutexWord state_{kFree};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asynchronous plugins: those that keep to the rules, and those that complete twice, late, or never.
+// Asynchronous plugins: those that keep to the rules, and those that complete twice, late, or
+// never.
 #include "core/async_call.hpp"
 
 #include <gmock/gmock.h>
@@ -183,8 +184,8 @@ TEST(AsyncCalls, CarryArgumentsAndResults) {
   room.where = VAC_WHERE_NOWHERE;
   const vac_arg low = record(VAC_I32, VAC_SCALAR, VAC_IN);
   const vac_arg number = record(VAC_F64, VAC_SCALAR, VAC_OUT);
-  std::array<vac_arg, 6> args{array(VAC_F64, VAC_IN, data.data(), sizeof data), low, low, room,
-                              number, number};
+  std::array<vac_arg, 6> args{
+      array(VAC_F64, VAC_IN, data.data(), sizeof data), low, low, room, number, number};
   NumberSink sink;
   vac_call call{};
   call.op = kMinmax;
@@ -209,8 +210,10 @@ TEST(NeverCompleting, IsAnsweredByTheDeadline) {
   };
   EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_ETIMEDOUT);
   EXPECT_EQ(rig.message, "noop: its time is over, and plugin 'first' has not completed it");
-  EXPECT_THAT(log.lines(), ElementsAre(HasSubstr("plugin 'first' does not complete a call of noop: "
-                                                 "it is given up, with its memory and slot 0; calls of its that are lost: 1")));
+  EXPECT_THAT(log.lines(),
+              ElementsAre(HasSubstr(
+                  "plugin 'first' does not complete a call of noop: "
+                  "it is given up, with its memory and slot 0; calls of its that are lost: 1")));
   // The second slot, then none is left.
   EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_ETIMEDOUT);
   EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_EBUSY);
@@ -299,9 +302,8 @@ TEST(NeverCompleting, EndsWithItsSessionAndLeavesThePluginWhatItHas) {
   {
     Rig rig({&plugin}, {}, without_grace());  // no deadline
     const auto resource = rig.session->add_resource(ResourceData::from_bytes({}, "").value());
-    std::thread caller([&] {
-      EXPECT_EQ(rig.call(kLoad, {resource_arg()}, {resource.get()}), VAC_ECANCELED);
-    });
+    std::thread caller(
+        [&] { EXPECT_EQ(rig.call(kLoad, {resource_arg()}, {resource.get()}), VAC_ECANCELED); });
     while (plugin.attached == 0) std::this_thread::yield();
     rig.session->cancel_calls();
     caller.join();

@@ -107,9 +107,8 @@ void AttachmentTable::detach(std::unique_ptr<Attachment> attachment) {
   Plugin& plugin = *attachment->plugin;
   if (plugin.lost_calls() != 0) return plugin.keep(std::move(attachment));
   if (plugin.table().resource_detach != nullptr) {
-    contained_void(plugin.name(), "resource_detach", [&] {
-      plugin.table().resource_detach(plugin.state(), attachment->state);
-    });
+    contained_void(plugin.name(), "resource_detach",
+                   [&] { plugin.table().resource_detach(plugin.state(), attachment->state); });
   }
 }
 

@@ -62,20 +62,21 @@ struct CallContext {
   std::uint32_t detail = 0;            ///< the framework's own code of a failure
   std::string message;                 ///< of a failure: the sentence without the code
 
-  Visit* visit = nullptr;              ///< of the caller, where its session may be closed meanwhile
+  Visit* visit = nullptr;  ///< of the caller, where its session may be closed meanwhile
 
   // Core's:
   const Op* op = nullptr;
   const std::atomic<bool>* closing = nullptr;  ///< the session's: as if every call were cancelled
   std::atomic<Waker*> waits_for{nullptr};
-  AsyncCall* async = nullptr;    ///< this is the context of a copy
-  std::uint32_t given = 0;       ///< bit n: argument n has been given memory by `sink`
-  int fault = 0;                 ///< not 0: what the plugin did wrong, `message` says it
+  AsyncCall* async = nullptr;      ///< this is the context of a copy
+  std::uint32_t given = 0;         ///< bit n: argument n has been given memory by `sink`
+  int fault = 0;                   ///< not 0: what the plugin did wrong, `message` says it
   bool slot_lost = false;          ///< its plugin never completed it
   const Plugin* plugin = nullptr;  ///< that runs it
 
-  /// Cancels the call: one that is queued ends, one that runs is told when its plugin asks or, where
-  /// it waits for its completion, by the plugin's hook. Without effect on a call that is done.
+  /// Cancels the call: one that is queued ends, one that runs is told when its plugin asks or,
+  /// where it waits for its completion, by the plugin's hook. Without effect on a call that is
+  /// done.
   void cancel() noexcept {
     cancelled.store(true);
     if (Waker* const waker = waits_for.load()) waker->wake();

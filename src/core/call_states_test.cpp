@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The states of a call: new -> queued -> running -> done, and the sticky cancel bit. Each row of the
-// table of transitions is a test.
+// The states of a call: new -> queued -> running -> done, and the sticky cancel bit. Each row of
+// the table of transitions is a test.
 //
 //   state    event     then
 //   new      dispatch  queued where no slot is free, else running

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <stdexcept>
@@ -101,7 +102,8 @@ TEST(BadTable, OfANameThatIsTakenIsRefused) {
 TEST(BadOffers, AreLeftOut) {
   FakePlugin plugin;
   // Twice, unknown, a gap of the table, the host's own.
-  plugin.offers = {{kNoop, 1, 0, 0}, {kNoop, 1, 1, 0}, {9998, 1, 0, 0}, {31, 1, 0, 0}, {1, 1, 0, 0}};
+  plugin.offers = {
+      {kNoop, 1, 0, 0}, {kNoop, 1, 1, 0}, {9998, 1, 0, 0}, {31, 1, 0, 0}, {1, 1, 0, 0}};
   Rig rig({&plugin});
   EXPECT_EQ(rig.runtime.plugins().front()->offers().size(), 1U);
   EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_OK);
@@ -168,7 +170,9 @@ TEST(Throwing, FromWhatReturnsNothingIsLogged) {
   FakePlugin plugin;
   plugin.on_session_close = [] { boom(); };
   plugin.on_close = [] { boom(); };
-  { const Rig rig({&plugin}); }
+  {
+    const Rig rig({&plugin});
+  }
   SUCCEED() << "nothing left the plugin";
 }
 
@@ -185,7 +189,6 @@ TEST(Describing, IsBelievedOnlyWhereItCanBe) {
     std::function<int(char*, std::size_t*)> describe;
     const char* words;
   };
-  const std::string endless(2U << 20, ' ');
   const Case cases[] = {
       {[](char*, std::size_t* bytes) { return *bytes = 1U << 30, VAC_OK; },
        "description of 1073741824 bytes does not fit the 4096"},
@@ -193,7 +196,7 @@ TEST(Describing, IsBelievedOnlyWhereItCanBe) {
        "description of 1073741824 bytes does not fit"},
       {[](char*, std::size_t* bytes) { return ++*bytes, VAC_ENOSPC; }, "grows as it is asked"},
       {[](char* json, std::size_t* bytes) {
-         std::memcpy(json, "}],", 3);
+         std::copy_n("}],", 3, json);
          return *bytes = 3, VAC_OK;
        },
        "is no JSON object"},

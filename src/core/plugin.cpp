@@ -40,11 +40,10 @@ Error bad_table(std::string text) { return Error{Errc::bad_plugin, std::move(tex
 
 /// What is printed, written in configurations and named in VAC_PLUGINS.
 bool good_name(std::string_view name) {
-  return !name.empty() && name.size() <= kMostName &&
-         std::ranges::all_of(name, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '-' || c == '.';
-         });
+  return !name.empty() && name.size() <= kMostName && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
 }
 
 Status check_fields(const vac_plugin& given) {
@@ -216,8 +215,7 @@ Result<std::uint32_t> SlotPool::acquire(std::int64_t deadline_ns, CallContext& c
   MutexLock lock(mutex_);
   if (free_.empty()) context.waits_for.store(this);
   while (free_.empty()) {
-    const bool late =
-        deadline_ns != 0 && std::chrono::steady_clock::now() >= deadline;
+    const bool late = deadline_ns != 0 && std::chrono::steady_clock::now() >= deadline;
     if (lost_ == count_ || late || context.given_up()) break;
     if (deadline_ns == 0) {
       freed_.wait(mutex_);
@@ -263,7 +261,9 @@ void SlotPool::regain() {
 
 void SlotPool::wake() noexcept {
   // Whoever is about to wait holds the mutex from looking at its call to sleeping.
-  { const MutexLock lock(mutex_); }
+  {
+    const MutexLock lock(mutex_);
+  }
   freed_.notify_all();
 }
 
@@ -318,9 +318,8 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
   vac_plugin complete = complete_table(table);
   if (complete.open != nullptr) {
     clear_thread_error();
-    const int code = contained("open", [&] {
-      return complete.open(&host_table(), config.plugin_json.c_str(), &state_);
-    });
+    const int code = contained(
+        "open", [&] { return complete.open(&host_table(), config.plugin_json.c_str(), &state_); });
     if (code != VAC_OK) return hook_error(code, error_text(known_code(code)));
   }
   table_ = complete;  // only now: the destructor closes what was opened
@@ -374,8 +373,10 @@ std::string Plugin::describe() const {
       continue;
     }
     return code == VAC_OK || code == VAC_ENOSPC
-               ? describe_failure(concat("the plugin's description of ", bytes, " bytes does not "
-                                         "fit the ", text.size(), " that it was given"))
+               ? describe_failure(concat("the plugin's description of ", bytes,
+                                         " bytes does not "
+                                         "fit the ",
+                                         text.size(), " that it was given"))
                : describe_failure(hook_error(code, error_text(known_code(code))).text());
   }
   return describe_failure("the plugin's description grows as it is asked for");

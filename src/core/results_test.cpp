@@ -37,7 +37,8 @@ class OnceSink final : public OutputSink {
 /// A session over one plugin, and calls of minmax and model_run in it.
 class Results : public testing::Test {
  protected:
-  Results() : rig_((plugin_.offers = {{kMinmax, 1, 0, 0}, {kRun, 1, 0, 0}}, std::vector{&plugin_})) {}
+  Results()
+      : rig_((plugin_.offers = {{kMinmax, 1, 0, 0}, {kRun, 1, 0, 0}}, std::vector{&plugin_})) {}
 
   /// Runs minmax with room for four numbers.
   int minmax(std::function<int(vac_call&)> body) {
@@ -121,12 +122,12 @@ TEST_F(Results, AreAskedForWhereThereAreSome) {
     std::uint64_t bytes;
     const char* words;
   };
-  for (const Case& c : {Case{0, 0, 8, "argument 'data', which is f64[] and no output"},
-                        Case{4, 0, 8, "argument 'min', which is f64 and no array"},
-                        Case{6, 0, 8, "argument 6 of 6"},
-                        Case{UINT32_MAX, 0, 8, "argument 4294967295 of 6"},
-                        Case{3, 1, 8, "output 'result' item 1, which is no list"},
-                        Case{3, 0, 9, "'result' of 9 bytes, which is not a multiple of 8"}}) {
+  for (const Case& c :
+       {Case{0, 0, 8, "argument 'data', which is f64[] and no output"},
+        Case{4, 0, 8, "argument 'min', which is f64 and no array"},
+        Case{6, 0, 8, "argument 6 of 6"}, Case{UINT32_MAX, 0, 8, "argument 4294967295 of 6"},
+        Case{3, 1, 8, "output 'result' item 1, which is no list"},
+        Case{3, 0, 9, "'result' of 9 bytes, which is not a multiple of 8"}}) {
     EXPECT_EQ(minmax([&](vac_call& call) {
                 EXPECT_EQ(ask(call, c.arg, c.child, c.bytes, VAC_F64), nullptr);
                 return VAC_OK;  // as if nothing had happened
@@ -145,16 +146,15 @@ TEST_F(Results, HaveShapesThatFitTheirSizes) {
     const char* words;
   };
   const std::int64_t huge = INT64_MAX;
-  for (const Case& c :
-       {Case{0, 20, VAC_F32, {2, 3}, "item 0, which is f32 [2,3] and has 20 bytes"},
-        Case{0, 24, VAC_F32, {-2, -3}, "is f32 [-2,-3], which is no shape"},
-        Case{0, 4, VAC_F32, {huge, huge, 4}, "which is no shape"},
-        Case{0, 0, VAC_F32, {huge, 4}, "which is no shape"},
-        Case{0, 8, VAC_F32, {huge, 0}, "and has 8 bytes"},
-        Case{0, 9, VAC_F32, std::vector<std::int64_t>(9, 1), "has rank 9"},
-        Case{0, 4, VAC_NONE, {1}, "has elements of type 0"},
-        Case{0, 4, 200, {1}, "has elements of type 200"},
-        Case{256, 4, VAC_F32, {1}, "item 256, more than a call has room for"}}) {
+  for (const Case& c : {Case{0, 20, VAC_F32, {2, 3}, "item 0, which is f32 [2,3] and has 20 bytes"},
+                        Case{0, 24, VAC_F32, {-2, -3}, "is f32 [-2,-3], which is no shape"},
+                        Case{0, 4, VAC_F32, {huge, huge, 4}, "which is no shape"},
+                        Case{0, 0, VAC_F32, {huge, 4}, "which is no shape"},
+                        Case{0, 8, VAC_F32, {huge, 0}, "and has 8 bytes"},
+                        Case{0, 9, VAC_F32, std::vector<std::int64_t>(9, 1), "has rank 9"},
+                        Case{0, 4, VAC_NONE, {1}, "has elements of type 0"},
+                        Case{0, 4, 200, {1}, "has elements of type 200"},
+                        Case{256, 4, VAC_F32, {1}, "item 256, more than a call has room for"}}) {
     EXPECT_EQ(run([&](vac_call& call) {
                 EXPECT_EQ(ask(call, 5, c.child, c.bytes, c.type, c.dims), nullptr);
                 return VAC_ENOMEM;  // what plugins make of it

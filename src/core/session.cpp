@@ -77,7 +77,8 @@ Session::~Session() {
   for (Plugin* plugin : opened_) {
     if (plugin->table().session_close == nullptr) continue;
     if (plugin->lost_calls() != 0) {
-      log_warning("plugin '", plugin->name(), "' still has calls that it never completed: what it "
+      log_warning("plugin '", plugin->name(),
+                  "' still has calls that it never completed: what it "
                   "keeps for the session is not closed");
       continue;
     }
@@ -93,7 +94,8 @@ Status Session::open(std::span<Plugin* const> plugins, Plugin* remote) {
   for (const Plugin* plugin : plugins) most = std::max(most, plugin->index());
   session_states_.resize(most + 1);
   choices_.resize(all_ops().empty() ? 0 : all_ops().back().id + 1);
-  for (const Op& op : all_ops()) choices_[op.id] = {&op, {}, count_resources(op), writes_records(op)};
+  for (const Op& op : all_ops())
+    choices_[op.id] = {&op, {}, count_resources(op), writes_records(op)};
 
   if (remote != nullptr) {
     VAC_CHECK(open_in(*remote));
@@ -131,8 +133,8 @@ Status Session::open_in(Plugin& plugin) {
       return plugin.table().session_open(plugin.state(), &view, &session_states_[plugin.index()]);
     });
     if (code != VAC_OK) {
-      return hook_error(code, concat("open ", options_.address, ": ",
-                                     error_text(known_code(code))));
+      return hook_error(code,
+                        concat("open ", options_.address, ": ", error_text(known_code(code))));
     }
   }
   opened_.push_back(&plugin);
@@ -430,8 +432,8 @@ int Session::give_up(const Route& route, const vac_call& call, CallContext& cont
   context.slot_lost = route.slots != nullptr;
   const bool cancelled = context.given_up();
   log_error("plugin '", route.plugin->name(), "' does not complete a call of ", context.op->name,
-            ": it is given up, with its memory", context.slot_lost ? concat(" and slot ", call.slot)
-                                                                   : std::string{},
+            ": it is given up, with its memory",
+            context.slot_lost ? concat(" and slot ", call.slot) : std::string{},
             "; calls of its that are lost: ", route.plugin->lost_calls());
   context.message = concat(cancelled ? "cancelled" : "its time is over", ", and plugin '",
                            route.plugin->name(), "' has not completed it");

@@ -37,8 +37,8 @@ struct Visitor {
   Visitor* next = nullptr;
 };
 
-/// In the part of thread-local memory that takes no call to find: libraries that are opened late get
-/// some of it as well, and these are eight bytes.
+/// In the part of thread-local memory that takes no call to find: libraries that are opened late
+/// get some of it as well, and these are eight bytes.
 [[gnu::tls_model("initial-exec")]] extern thread_local constinit Visitor* own_visitor;
 /// Threads that close a session, and want to be told of leaving.
 extern std::atomic<std::uint32_t> closers;

@@ -171,7 +171,8 @@ class Traffic {
       return;
     }
     core::Session* none = nullptr;
-    if (place.compare_exchange_strong(none, opened->get())) (void)opened->release();
+    core::Session* const session = opened->release();
+    if (!place.compare_exchange_strong(none, session)) delete session;
   }
 
   static Question next_question(Random& random, std::uint64_t tag) {
