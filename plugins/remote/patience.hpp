@@ -37,6 +37,7 @@ class Patience {
   bool over() noexcept {
     if (stop_ == Stop::none && deadline_ns_ != 0 && now_ns() >= deadline_ns_) {
       stop_ = Stop::expired;
+      stopped_ns_ = deadline_ns_;
     }
     return stop_ != Stop::none;
   }
@@ -55,14 +56,14 @@ class Patience {
   }
 
   /// Whether the grace that follows the end of patience has passed too.
-  bool grace_over() const noexcept { return stopped() && now_ns() >= deadline_ns_ + grace_ns_; }
+  bool grace_over() const noexcept { return stopped() && now_ns() >= stopped_ns_ + grace_ns_; }
 
   /// Nothing ends it: no deadline, and no signal.
   bool endless() const noexcept { return deadline_ns_ == 0 && !interruptible_; }
 
   /// Until when a wait may last: the deadline, then the end of the grace. 0: for ever.
   std::int64_t limit_ns() const noexcept {
-    return stopped() ? deadline_ns_ + grace_ns_ : deadline_ns_;
+    return stopped() ? stopped_ns_ + grace_ns_ : deadline_ns_;
   }
   std::optional<std::int64_t> futex_limit() const noexcept {
     const std::int64_t limit = limit_ns();
@@ -81,10 +82,11 @@ class Patience {
   void stop_now(Stop why) noexcept {
     if (stopped()) return;
     stop_ = why;
-    deadline_ns_ = now_ns();
+    stopped_ns_ = now_ns();
   }
 
   std::int64_t deadline_ns_ = 0;
+  std::int64_t stopped_ns_ = 0;  // when it ended; the grace follows
   std::int64_t grace_ns_ = kGraceNs;
   bool interruptible_ = false;
   Stop stop_ = Stop::none;
