@@ -16,19 +16,20 @@ using ::testing::HasSubstr;
 const auto kCancelled = FailsWith(VAC_ECANCELED, HasSubstr(": cancelled"));
 
 /// Cancels a call as the host does: first it says so to whoever asks.
-void cancel(Link& link, TestCall& call) {
-  call.host().cancelled = true;
-  link.connection->cancel(call.call());
+void cancel(Link& link, test::FakeHost& host, const vac_call& call) {
+  host.cancelled = true;
+  link.connection->cancel(call);
 }
 
 /// Runs a call on a thread of its own until it sleeps.
 class Caller {
  public:
   Caller(Link& link, TestCall& call)
-      : thread_([&] {
+      : link_(link), host_(call.host()), call_(call.call()), thread_([this] {
           sleeper_.is_me();
-          result_ = call.run(*link.connection);
+          result_ = link_.connection->run(call_, host_.table());
         }) {}
+  void cancel() { remote::cancel(link_, host_, call_); }
   void wait_until_asleep() { sleeper_.wait_until_asleep(); }
   Status result() {
     thread_.join();
@@ -36,6 +37,9 @@ class Caller {
   }
 
  private:
+  Link& link_;
+  test::FakeHost& host_;
+  vac_call& call_;
   Sleeper sleeper_;
   std::optional<Status> result_;
   std::thread thread_;
@@ -63,7 +67,7 @@ TEST(ConnectionCancel, OfACallWhoseThreadReadsComesWithTheAnswerToAPing) {
   Caller caller(link, call);
   sent.get_future().wait();
   caller.wait_until_asleep();
-  cancel(link, call);
+  caller.cancel();
   EXPECT_THAT(caller.result(), kCancelled);
 }
 
@@ -84,7 +88,7 @@ TEST(ConnectionCancel, OfAFollowerEndsItAtOnce) {
   Caller follower(link, follows);
   sent.get_future().wait();
   script.join();
-  cancel(link, follows);
+  follower.cancel();
   EXPECT_THAT(follower.result(), kCancelled);
   expect_cancel(link, *second);
   link.agent.reply(*second);  // late: dropped
@@ -110,7 +114,7 @@ TEST(ConnectionCancel, OfTheLeaderHandsTheLeadOn) {
   leader.wait_until_asleep();
   Caller follower(link, follows);
   sent.get_future().wait();
-  cancel(link, leads);
+  leader.cancel();
   EXPECT_THAT(leader.result(), kCancelled);
   EXPECT_THAT(follower.result(), Succeeds());
 }
@@ -130,7 +134,7 @@ TEST(ConnectionCancel, OfACallThatWaitsForAPlaceSendsNothing) {
   script.join();
   Caller waiter(link, waits);
   waiter.wait_until_asleep();
-  cancel(link, waits);
+  waiter.cancel();
   EXPECT_THAT(waiter.result(), kCancelled);
   EXPECT_FALSE(link.agent.readable());
   link.agent.reply(*first);
@@ -149,15 +153,16 @@ TEST(ConnectionCancel, ReachesTheCallsOnItsBehalf) {
     expect_cancel(link, frame);
   });
   Sleeper sleeper;
+  const vac_call& call = parent.call();
   std::thread uploads([&] {
-    ControlCall drop(Control::resource_drop, parent.call());
+    ControlCall drop(Control::resource_drop, call);
     drop.in_u64(1);
     sleeper.is_me();
     EXPECT_THAT(link.connection->run(drop.call(), nullptr), kCancelled);
   });
   sent.get_future().wait();
   sleeper.wait_until_asleep();
-  cancel(link, parent);
+  cancel(link, parent.host(), call);
   uploads.join();
 }
 
@@ -170,7 +175,7 @@ TEST(ConnectionCancel, OfACallThatIsDoneDoesNothing) {
   });
   EXPECT_THAT(call.run(*link.connection), Succeeds());
   script.join();
-  cancel(link, call);
+  cancel(link, call.host(), call.call());
   EXPECT_FALSE(link.agent.readable());
 }
 
