@@ -118,8 +118,11 @@ void detail::tell_closers(Visitor& visitor) noexcept {
 }
 
 void prepare_visits() noexcept {
-  static const bool kOrdered = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-  detail::others_are_ordered = kOrdered;
+  // Written once: the calls of sessions that are open read it.
+  [[maybe_unused]] static const bool kPrepared = [] {
+    detail::others_are_ordered = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    return true;
+  }();
 }
 
 bool visits(const Session& session) noexcept {
