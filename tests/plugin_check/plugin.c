@@ -78,7 +78,7 @@ static const struct vac_host* host;
 static int opened, open_now;
 static pthread_t opener;
 static int32_t answers;
-static unsigned char* late; /* what is written when all is over */
+static _Atomic(unsigned char*) late; /* what is written when all is over */
 
 static int fail(struct vac_call* call, int code, const char* text) {
   host->error(host->host, call, 0, text);
@@ -187,7 +187,8 @@ static int open_plugin(const struct vac_host* given, const char* config, void** 
 static void close_plugin(void* plugin) {
   (void)plugin;
   open_now = 0;
-  if (late != NULL) *late ^= 1;
+  unsigned char* const room = late;
+  if (room != NULL) *room ^= 1;
 }
 
 static int describe(void* plugin, char* json, size_t* bytes) {
