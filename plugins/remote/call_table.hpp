@@ -73,7 +73,8 @@ struct Place {
   /// Raised under the connection's mutex, for the owner to find when it looks at its patience.
   std::atomic<bool> cancelled{false};
 
-  // Guarded by the connection's mutex.
+  // Guarded by the connection's mutex; but what becomes of the leader's own call (`receiving`,
+  // `done`) is the leader's alone, and no other thread looks.
   std::uint64_t request = 0;
   vac_call* call = nullptr;
   const Op* op = nullptr;

@@ -236,14 +236,14 @@ void Connection::cancel(const vac_call& call) noexcept {
 }
 
 /// Marks the calls that the host knows as this one, and tells their owners. True: one of them
-/// reads.
+/// reads. One that is done is marked as well, without effect: of the leader's own call only the
+/// leader knows that.
 bool Connection::mark_cancelled(const vac_call& call,
                                 std::array<Place*, wire::kMaxCallsInFlight>& owners) {
   const MutexLock lock(mutex_);
   bool leader = false;
   for (Place& place : table_.places()) {
-    if (!table_.taken(place) || place.done || place.call == nullptr ||
-        place.call->host_priv != call.host_priv) {
+    if (!table_.taken(place) || place.call == nullptr || place.call->host_priv != call.host_priv) {
       continue;
     }
     place.cancelled.store(true, std::memory_order_relaxed);
