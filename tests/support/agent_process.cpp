@@ -63,6 +63,8 @@ AgentProcess::AgentProcess(std::vector<std::string> arguments) {
     kill();
     throw std::runtime_error("the agent did not start: " + this->log());
   }
+  // To the end of the pipe: it has closed its side, and tests may count what it has open.
+  while (::read(ready_read.get(), &byte, 1) == 1) continue;
 }
 
 AgentProcess::~AgentProcess() {
