@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
+
+#include "transport/channel.hpp"
 
 namespace vac::transport {
 namespace {
@@ -51,6 +54,16 @@ TEST(Address, OfAUnixSocketIsAnAbsolutePathThatFits) {
                 .find("its path has 108 bytes, the system allows 107: choose a shorter one"),
             std::string::npos);
   EXPECT_NE(refusal(std::string_view("unix:///a\0b", 11)), "");
+}
+
+TEST(Address, OfAnUnknownSchemeLeadsNowhere) {
+  const Address nowhere{"carrier-pigeon", "x"};
+  const auto channel = connect(nowhere, std::chrono::milliseconds(1));
+  ASSERT_FALSE(channel);
+  EXPECT_EQ(channel.error().text(), "unknown scheme 'carrier-pigeon'");
+  const auto listener = listen(nowhere, {});
+  ASSERT_FALSE(listener);
+  EXPECT_EQ(listener.error().text(), "unknown scheme 'carrier-pigeon'");
 }
 
 TEST(Address, IsPrintableInErrors) {

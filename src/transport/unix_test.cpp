@@ -3,7 +3,9 @@
 // tests/conformance.
 #include "transport/unix.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,11 +29,43 @@ namespace vac::transport {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::AllOf;
+using testing::HasSubstr;
 
 constexpr milliseconds kPatience{10'000};
 
+/// Root may do anything, so what is forbidden is tried as somebody else.
+class AsNobody {
+ public:
+  AsNobody() { EXPECT_EQ(::seteuid(root_ ? 65534 : ::geteuid()), 0); }
+  ~AsNobody() { EXPECT_EQ(::seteuid(root_ ? 0 : ::geteuid()), 0); }
+  AsNobody(const AsNobody&) = delete;
+  AsNobody& operator=(const AsNobody&) = delete;
+
+ private:
+  const bool root_ = ::geteuid() == 0;
+};
+
 class UnixTransport : public testing::Test {
  protected:
+  void TearDown() override { open_directory(); }
+  void open_directory(std::filesystem::perms mode = std::filesystem::perms::all) {
+    std::filesystem::permissions(directory_.path(), mode);
+  }
+
+  /// The refusal of connecting as somebody whom the files' modes keep out.
+  std::string refusal_of_nobody() {
+    const AsNobody nobody;
+    const auto channel = connect_unix(address_, kPatience);
+    return channel ? "none" : channel.error().message();
+  }
+  /// The same of listening.
+  std::string refusal_to_listen(const ListenOptions& options = {}) {
+    const AsNobody nobody;
+    const auto listener = listen_unix(address_, options);
+    return listener ? "none" : listener.error().message();
+  }
+
   const char* path() const { return address_.target.c_str(); }
 
   std::unique_ptr<Listener> listen_now(const ListenOptions& options = {}) {
@@ -46,8 +80,8 @@ class UnixTransport : public testing::Test {
   }
 
   /// A listening socket that is not ours; without `listening` it is stale at once.
-  Fd foreign_socket(bool listening, int backlog = 5) {
-    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd foreign_socket(bool listening, int backlog = 5, int type = SOCK_STREAM) {
+    Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     std::strcpy(name.sun_path, path());
@@ -186,21 +220,87 @@ TEST_F(UnixTransport, ConnectingToAFullQueueEndsInTime) {
 
 TEST_F(UnixTransport, ConnectingWithoutPermissionNamesWhoHasIt) {
   const Fd foreign = foreign_socket(true);
-  std::filesystem::permissions(directory_.path(), std::filesystem::perms::all);
+  open_directory();
   ASSERT_EQ(::chmod(path(), 0), 0);
-  const bool root = ::geteuid() == 0;
-  if (root) {
-    ASSERT_EQ(::seteuid(65534), 0);
+  EXPECT_THAT(refusal_of_nobody(),
+              AllOf(HasSubstr("the socket is for its owner alone (uid " + std::to_string(getuid())),
+                    HasSubstr("VAC_EACCES")));
+}
+
+TEST_F(UnixTransport, ConnectingWithoutPermissionNamesTheGroupThatHasIt) {
+  const Fd foreign = foreign_socket(true);
+  open_directory();
+  ASSERT_EQ(::chmod(path(), 0060), 0);
+  // Not a group of whoever runs this; only root can give it away, and only root needs to.
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(path(), 0, 1), 0);
   }
-  const auto for_owner = connect_unix(address_, kPatience);
-  if (root) {
-    ASSERT_EQ(::seteuid(0), 0);
-  }
-  ASSERT_FALSE(for_owner);
-  EXPECT_EQ(for_owner.error().code(), Errc::access_denied);
-  EXPECT_NE(for_owner.error().text().find("the socket is for its owner alone (uid " +
-                                          std::to_string(getuid())),
-            std::string::npos);
+  EXPECT_THAT(refusal_of_nobody(),
+              AllOf(HasSubstr("the socket is for the group '"), HasSubstr("usermod -aG")));
+}
+
+TEST_F(UnixTransport, ConnectingThroughAClosedDirectorySaysSo) {
+  const Fd foreign = foreign_socket(true);
+  open_directory(std::filesystem::perms::none);
+  EXPECT_THAT(refusal_of_nobody(), HasSubstr("a directory on the way is closed to this user"));
+}
+
+TEST_F(UnixTransport, ConnectingToASocketOfAnotherKindSaysSo) {
+  const Fd foreign = foreign_socket(false, 0, SOCK_DGRAM);
+  const auto channel = connect_unix(address_, kPatience);
+  ASSERT_FALSE(channel);
+  EXPECT_EQ(channel.error().text(), "open " + address_.text() + ": that socket is not an agent's");
+}
+
+TEST_F(UnixTransport, LeavesASocketOfAnotherKindAlone) {
+  const Fd foreign = foreign_socket(false, 0, SOCK_DGRAM);
+  const auto listener = listen_unix(address_, {});
+  ASSERT_FALSE(listener);
+  EXPECT_THAT(listener.error().text(), HasSubstr("cannot tell whether the socket"));
+  EXPECT_TRUE(std::filesystem::is_socket(path()));
+}
+
+TEST_F(UnixTransport, APathThatIsTooLongIsRefused) {
+  address_.target += std::string(200, 'x');
+  const auto channel = connect_unix(address_, kPatience);
+  ASSERT_FALSE(channel);
+  EXPECT_THAT(channel.error().text(),
+              AllOf(HasSubstr(address_.text()), HasSubstr("choose a shorter one")));
+}
+
+TEST_F(UnixTransport, GivesItsSocketToNoGroupThatItIsNotIn) {
+  open_directory();
+  ListenOptions options;
+  options.group = "daemon";
+  EXPECT_THAT(refusal_to_listen(options),
+              AllOf(HasSubstr("to the group 'daemon'"), HasSubstr("run the agent as a member")));
+  EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(UnixTransport, NeedsADirectoryThatItMayWrite) {
+  open_directory(std::filesystem::perms(0555));
+  EXPECT_THAT(refusal_to_listen(), HasSubstr("cannot make the socket"));
+}
+
+TEST_F(UnixTransport, NeedsNoDirectoryThatItMayRead) {
+  open_directory(std::filesystem::perms(0333));
+  EXPECT_EQ(refusal_to_listen(), "none");
+}
+
+TEST_F(UnixTransport, AcceptingWithoutADescriptorLeftIsAnError) {
+  const auto listener = listen_now();
+  const auto client = connect_unix(address_, kPatience);
+  ASSERT_TRUE(client);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{0, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto refused = listener->accept();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::too_many_files);
+  EXPECT_THAT(refused.error().text(), HasSubstr("accept at " + address_.text()));
+  EXPECT_TRUE(listener->accept().value());
 }
 
 TEST_F(UnixTransport, ListeningInNoDirectorySaysSo) {
