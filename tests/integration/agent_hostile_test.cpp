@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "support/agent_process.hpp"
+#include "support/load.hpp"
 #include "support/random.hpp"
 #include "support/raw_client.hpp"
 
@@ -67,7 +69,8 @@ TEST_F(HostileClient, SendsHalfAFrameAndStays) {
 
 TEST_F(HostileClient, SendsRandomBytes) {
   Random random(20261122);
-  for (int round = 0; round < 200; ++round) {
+  const std::uint64_t rounds = test::load_count(10'000);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     RawClient client = round % 2 == 0 ? RawClient(address()) : RawClient::greeted(address());
     std::vector<std::byte> bytes(1 + random.below(4000));
     random.fill(bytes);
@@ -75,6 +78,7 @@ TEST_F(HostileClient, SendsRandomBytes) {
       std::memcpy(bytes.data(), &wire::kMagic, std::min<std::size_t>(bytes.size(), 4));
     client.try_send(bytes);
   }
+  std::printf("soak: random_bytes clients=%llu\n", static_cast<unsigned long long>(rounds));
 }
 
 /// Valid frames with some bytes changed: what gets past the first check.
@@ -88,7 +92,8 @@ TEST_F(HostileClient, SendsFramesWithFlippedBytes) {
   tensors.resource(1).list(VAC_IN, 1).string("x").list(VAC_IN, 1).tensor(
       VAC_F32, {1, 3}, std::as_bytes(std::span(numbers)));
   tensors.list(VAC_IN, 0).absent(VAC_BYTE, VAC_IN).list(VAC_OUT, VAC_ANY_COUNT);
-  for (int round = 0; round < 400; ++round) {
+  const std::uint64_t rounds = test::load_count(20'000);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     RawClient client = RawClient::greeted(address());
     for (std::uint64_t request = 1; request <= 4; ++request) {
       auto bytes = RawClient::call_bytes(round % 2 == 0 ? arrays : tensors, request);
@@ -99,6 +104,8 @@ TEST_F(HostileClient, SendsFramesWithFlippedBytes) {
     }
     if (random.one_in(2)) client.channel().shutdown();
   }
+  std::printf("soak: flipped_bytes clients=%llu calls=%llu\n",
+              static_cast<unsigned long long>(rounds), static_cast<unsigned long long>(4 * rounds));
 }
 
 /// Calls that are refused at once are in flight no longer, so that only the agent bounds them.
@@ -214,7 +221,8 @@ TEST_F(HostileClient, SendsGarbageBehindAHello) {
 }
 
 TEST_F(HostileClient, ConnectsAndLeavesAllTheTime) {
-  for (int i = 0; i < 500; ++i) {
+  const std::uint64_t clients = test::load_count(25'000);
+  for (std::uint64_t i = 0; i < clients; ++i) {
     RawClient client(address());
     if (i % 3 == 1) client.try_send(wire::encode_hello({}));
     if (i % 3 == 2) {
@@ -223,6 +231,7 @@ TEST_F(HostileClient, ConnectsAndLeavesAllTheTime) {
       client.call(call);
     }
   }
+  std::printf("soak: come_and_go clients=%llu\n", static_cast<unsigned long long>(clients));
 }
 
 /// A process of its own that is killed: in the middle of a frame and of an upload, with calls

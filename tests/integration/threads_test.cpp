@@ -9,17 +9,20 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "support/agent_process.hpp"
+#include "support/load.hpp"
 
 namespace vac {
 namespace {
 
 constexpr int kThreads = 64;
-constexpr int kCallsAThread = 100;
+/// What each thread calls again and again.
+constexpr int kCallsARound = 50;
 
 /// What noop answers to minmax is a function of all of its input.
 struct Answer {
@@ -53,7 +56,7 @@ class ManyThreads : public testing::Test {
     expected_.resize(kThreads);
     const Session local = Session::open("local:").value();
     for (int thread = 0; thread < kThreads; ++thread) {
-      for (int call = 0; call < kCallsAThread; ++call) {
+      for (int call = 0; call < kCallsARound; ++call) {
         expected_[static_cast<std::size_t>(thread)].push_back(ask(local, thread, call).value());
       }
     }
@@ -67,7 +70,8 @@ class ManyThreads : public testing::Test {
     for (std::thread& thread : threads) thread.join();
   }
   void ask_all(const Session& session, int thread) {
-    for (int call = 0; call < kCallsAThread; ++call) {
+    for (int i = 0; i < kCallsARound * rounds_; ++i) {
+      const int call = i % kCallsARound;
       const auto answer = ask(session, thread, call);
       ASSERT_TRUE(answer) << answer.error().message();
       EXPECT_EQ(*answer,
@@ -76,13 +80,15 @@ class ManyThreads : public testing::Test {
     }
   }
   void expect_all_answered() {
-    EXPECT_EQ(answered_, kThreads * kCallsAThread);
+    EXPECT_EQ(answered_, kThreads * kCallsARound * rounds_);
+    std::printf("soak: threads=%d calls=%d\n", kThreads, answered_.load());
     EXPECT_EQ(agent_.stop(), 0)
         << agent_.log();  // a sanitizer that has found something ends it otherwise
     EXPECT_THAT(agent_.log(), testing::Not(testing::HasSubstr("Sanitizer")));
   }
 
   test::AgentProcess agent_{{"--plugin", "noop"}};
+  const int rounds_ = static_cast<int>(test::load_count(100));
   std::vector<std::vector<Answer>> expected_;
   std::atomic<int> answered_{0};
 };
