@@ -43,6 +43,11 @@ else()
   add_compile_definitions(_FORTIFY_SOURCE=2)
 endif()
 
+if(VAC_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()
+
 add_link_options(-Wl,--as-needed -Wl,-z,relro,-z,now)
 # A plugin or library that forgets to link something must fail here and not when it is loaded. The sanitizers' run-time
 # library is the program's, so their builds cannot ask for it.

@@ -11,6 +11,7 @@ set(VAC_TORCH AUTO CACHE STRING "The torch plugin: AUTO (when libtorch is found)
 set_property(CACHE VAC_TORCH PROPERTY STRINGS AUTO ON OFF)
 set(VAC_TORCH_ROOT "" CACHE PATH "A libtorch other than the system's: the folder that holds include/ and lib/")
 set(VAC_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
+option(VAC_COVERAGE "Count the lines that run (g++)" OFF)
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Debug CACHE STRING "Debug or Release" FORCE)

@@ -26,7 +26,7 @@ valgrind              tests: a program that leaks or reads what it never wrote
 util-linux            tests that need a mount namespace of their own
 "
 packages_to_check="
-python3-venv          a place for clang-tidy, ruff and mypy
+python3-venv          a place for clang-tidy, gcovr, ruff and mypy
 clang-19              second compiler, checks the annotations of locks
 clang-format-19       lint
 libclang-rt-19-dev    sanitizers
@@ -38,7 +38,8 @@ help_setup() {
 usage: ./dev setup [all]
 
 Installs the Debian packages that build, demo and test need and this machine lacks, and says what and why. With `all` also
-what lint, asan, tsan and ci need: more packages, and clang-tidy, ruff and mypy in build/venv. Silent when nothing is missing.
+what lint, the sanitizers, coverage and ci need: more packages, and clang-tidy, gcovr, ruff and mypy in build/venv.
+Silent when nothing is missing.
 Other commands call it themselves.
 HELP
 }
