@@ -7,7 +7,8 @@ help_ci() {
 usage: ./dev ci
 
 Runs lint, the commands that the README tells a newcomer to type, an installation of the release, the sanitizers (with
-clang, which checks the annotations of locks), a clang build of what they leave out, and a short benchmark.
+clang, which checks the annotations of locks), a clang build of what they leave out, each fuzzer for a moment, and a
+short benchmark.
 Stops at the first part that fails and ends with a table of times.
 HELP
 }
@@ -31,6 +32,8 @@ command_ci() {
   ci_part "asan" command_asan
   ci_part "tsan" command_tsan
   ci_part "clang" build_preset clang --target plugin_torch
+  # A fiftieth of what ./dev soak gives them.
+  ci_part "fuzz" command_fuzz 0.2
   ci_part "bench" command_bench --smoke
   ci_table+=$(printf '%-28s %s' "all" "$(duration $((SECONDS - started)))")$'\n'
 }

@@ -29,7 +29,7 @@ packages_to_check="
 python3-venv          a place for clang-tidy, gcovr, ruff and mypy
 clang-19              second compiler, checks the annotations of locks
 clang-format-19       lint
-libclang-rt-19-dev    sanitizers
+libclang-rt-19-dev    sanitizers and fuzzers
 shellcheck            lint
 "
 
@@ -38,7 +38,7 @@ help_setup() {
 usage: ./dev setup [all]
 
 Installs the Debian packages that build, demo and test need and this machine lacks, and says what and why. With `all` also
-what lint, the sanitizers, coverage and ci need: more packages, and clang-tidy, gcovr, ruff and mypy in build/venv.
+what lint, the sanitizers, fuzz, coverage and ci need: more packages, and clang-tidy, gcovr, ruff and mypy in build/venv.
 Silent when nothing is missing.
 Other commands call it themselves.
 HELP

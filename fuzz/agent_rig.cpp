@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_rig.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "agent/call_run.hpp"
+#include "agent/clock.hpp"
+#include "agent/connection.hpp"
+#include "agent/connection_table.hpp"
+#include "agent/crew.hpp"
+#include "agent/file_digests.hpp"
+#include "agent/housekeeping.hpp"
+#include "agent/model_repository.hpp"
+#include "agent/path_scrubber.hpp"
+#include "agent/poller.hpp"
+#include "agent/refusal_log.hpp"
+#include "agent/resource_store.hpp"
+#include "agent/services.hpp"
+#include "agent/tenant.hpp"
+#include "base/log.hpp"
+#include "base/slab_pool.hpp"
+#include "base/utf8.hpp"
+#include "core/runtime.hpp"
+#include "support/frame_bytes.hpp"
+#include "support/temp_directory.hpp"
+
+namespace vac::fuzz {
+namespace {
+
+using transport::Wait;
+using wire::FrameHeader;
+
+constexpr std::uint64_t kMemory = 12 << 20;
+constexpr std::uint64_t kFrame = 6 << 20;  // above what may come without data frames
+constexpr std::uint64_t kCacheBytes = 256 << 10;
+constexpr std::uint32_t kCalls = 8;
+
+agent::AgentConfig configuration(const std::string& folder) {
+  agent::AgentConfig config;
+  config.listeners.push_back({"unix:///fuzz", {}, {}, {}});
+  config.cache = {folder, kCacheBytes};
+  config.limits = {kMemory, kFrame, kCalls};
+  return config;
+}
+
+std::unique_ptr<core::Runtime> make_runtime() {
+  core::RuntimeOptions options;
+  options.only_these = true;
+  options.suggest_plugins = false;
+  auto runtime = std::make_unique<core::Runtime>(std::move(options));
+  const vac_plugin* const noop = vac_plugin_entry(VAC_ABI_MAJOR, VAC_ABI_MINOR);
+  require(runtime->add_plugin(*noop).has_value(), "the plugin noop cannot be opened");
+  return runtime;
+}
+
+/// One folder for the whole run, emptied for each input.
+const std::string& empty_folder() {
+  static const test::TempDirectory folder;
+  static const std::string path = folder.path().string();
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    std::filesystem::remove_all(entry.path());
+  }
+  return path;
+}
+
+}  // namespace
+
+AgentEnd::AgentEnd() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+AgentEnd::~AgentEnd() { ::close(event_); }
+
+void AgentEnd::give(std::span<const std::byte> bytes) { input_.add(bytes); }
+
+std::ptrdiff_t AgentEnd::receive(std::span<std::byte> to, Wait /*wait*/) noexcept {
+  if (shut_) return 0;
+  if (input_.empty()) return ended_ ? 0 : -EAGAIN;
+  return static_cast<std::ptrdiff_t>(input_.take(to, cut_));
+}
+
+std::ptrdiff_t AgentEnd::receive(std::span<iovec> to, Wait wait) noexcept {
+  return receive(std::span(static_cast<std::byte*>(to[0].iov_base), to[0].iov_len), wait);
+}
+
+std::ptrdiff_t AgentEnd::send(std::span<const iovec> from, Wait /*wait*/) noexcept {
+  if (shut_) return -EPIPE;
+  std::size_t total = 0;
+  for (const iovec& part : from) {
+    const std::size_t count = std::min(part.iov_len, room_);
+    const auto* const bytes = static_cast<const std::byte*>(part.iov_base);
+    output_.insert(output_.end(), bytes, bytes + count);
+    room_ -= room_ == SIZE_MAX ? 0 : count;
+    total += count;
+    if (count != part.iov_len) break;
+  }
+  return total == 0 ? -EAGAIN : static_cast<std::ptrdiff_t>(total);
+}
+
+std::optional<std::uint32_t> AgentEnd::peer_uid() const noexcept { return ::geteuid(); }
+
+/// As in Agent, but for the threads: no executors, so that calls wait until the harness runs them.
+struct AgentRig::Parts {
+  Parts()
+      : config(configuration(empty_folder())),
+        runtime(make_runtime()),
+        tasks(slabs),
+        poller(*agent::Poller::create()),
+        tenants(config.limits.memory),
+        store(agent::ResourceStore::open(config.cache.directory, kCacheBytes, digests).value()),
+        models("", digests),
+        housekeeping({*poller, connections, crew, slabs, tasks, *runtime}, config.idle_unload),
+        crew({0, 0}, slabs) {
+    scrubber.add(store->directory(), 1);
+  }
+
+  void connect(std::unique_ptr<AgentEnd> channel) {
+    connection =
+        std::make_shared<agent::Connection>(services, config.listeners.front(), std::move(channel));
+    require(connections.insert(connection), "a connection finds no place");
+    require(connection->take(), "a new connection is not to be had");
+  }
+
+  const agent::AgentConfig config;
+  const std::unique_ptr<core::Runtime> runtime;
+  SlabPool slabs;
+  agent::TaskPool tasks;
+  const std::unique_ptr<agent::Poller> poller;
+  agent::TenantTable tenants;
+  agent::FileDigests digests;
+  const std::unique_ptr<agent::ResourceStore> store;
+  const agent::ModelRepository models;
+  agent::PathScrubber scrubber;
+  agent::ConnectionTable connections;
+  agent::Housekeeping housekeeping;
+  agent::RefusalLog refusals;
+  agent::Services services{config,  *runtime, slabs,  tasks,  *poller,  crew,         connections,
+                           tenants, digests,  *store, models, scrubber, housekeeping, refusals};
+  agent::Crew crew;
+  agent::Worker worker{slabs};
+  // Shared with its slot in the table and with its calls.
+  std::shared_ptr<agent::Connection> connection;
+};
+
+AgentRig::AgentRig() {
+  // Every refusal is a line.
+  default_log().set_sink([](LogLevel, std::string_view) {});
+  parts_ = std::make_unique<Parts>();
+  auto channel = std::make_unique<AgentEnd>();
+  channel_ = channel.get();
+  parts_->connect(std::move(channel));
+}
+
+AgentRig::~AgentRig() {
+  if (!ended_) end();
+  agent::Tenant* const tenant = greeted_ ? &parts_->connection->tenant() : nullptr;
+  require(parts_->connection.use_count() == 1, "a connection that has ended is still in use");
+  parts_->connection.reset();
+  require(parts_->crew.idle(), "a call of a connection that has ended is still there");
+  require(tenant == nullptr || tenant->memory().used() == 0,
+          "memory stays on the account of a tenant who has gone");
+}
+
+void AgentRig::greet() {
+  give(wire::encode_hello({}));
+  read();
+  require(greeted_, "the agent does not answer a hello");
+}
+
+void AgentRig::give(std::span<const std::byte> bytes) { channel_->give(bytes); }
+
+std::uint64_t AgentRig::call(test::BuiltCall call, std::uint32_t deadline_us) {
+  const std::uint64_t request = next_request();
+  wire::FrameEncoder encoder;
+  require(encoder.encode_call(call.call(), request, deadline_us, kFrame).has_value(),
+          "a call of the harness cannot be encoded");
+  std::vector<std::byte> bytes;
+  test::append(bytes, encoder.frame());
+  if (encoder.payload_follows()) {
+    for (auto data = encoder.next_data_frame(); !data.empty(); data = encoder.next_data_frame()) {
+      test::append(bytes, data);
+    }
+  }
+  give(bytes);
+  asked_.emplace(request, std::move(call));
+  return request;
+}
+
+void AgentRig::read() {
+  agent::Worker& worker = parts_->worker;
+  while (!ended_) {
+    const auto received = parts_->connection->receive(worker, Wait::now);
+    parts_->connection->send_replies(worker);
+    parts_->crew.queue(worker.calls);
+    check_output();
+    if (received.what == agent::Connection::Read::ended) return end();
+    if (received.what == agent::Connection::Read::nothing) return;
+  }
+}
+
+bool AgentRig::run_one() {
+  if (ended_) return false;
+  agent::Connection& connection = *parts_->connection;
+  std::vector<agent::TaskPtr> waiting = parts_->crew.remove_all(&connection);
+  if (waiting.empty()) return false;
+  agent::TaskPtr task = std::move(waiting.front());
+  waiting.erase(waiting.begin());
+  parts_->crew.queue(waiting);
+  if (connection.hold(task)) return true;
+  agent::run_call(connection, *task, agent::now_ns());
+  connection.finish(std::move(task));
+  check_output();
+  return true;
+}
+
+void AgentRig::settle() {
+  channel_->cut(0);
+  read();
+  channel_->allow_output(SIZE_MAX);
+  while (!ended_ && (run_one() || parts_->connection->output_pending())) {
+    parts_->connection->flush();
+    check_output();
+    read();
+  }
+  if (ended_) return;
+  for (const auto& [request, call] : asked_) {
+    require(answered_.contains(request), "a call has no answer");
+  }
+  require(announced_.empty(), "a reply lacks data that it announced");
+  require(channel_->output().empty(), "the agent has sent half a frame");
+}
+
+const Answer* AgentRig::answer(std::uint64_t request) const {
+  const auto found = answers_.find(request);
+  return found == answers_.end() ? nullptr : &found->second;
+}
+
+void AgentRig::end() {
+  ended_ = true;
+  const std::shared_ptr<agent::Connection> self = parts_->connection->end();
+  parts_->worker.calls.clear();
+}
+
+/// Takes all frames that are complete.
+void AgentRig::check_output() {
+  std::vector<std::byte>& output = channel_->output();
+  std::size_t used = 0;
+  while (!foreign_ && output.size() - used >= sizeof(FrameHeader)) {
+    const std::span<const std::byte> left = std::span(output).subspan(used);
+    const FrameHeader header = wire::read_header(left.data());
+    if (!greeted_ && header.magic != wire::kMagic) {  // an answer in the peer's own words
+      foreign_ = true;
+      check_text(std::string(Input::text_of(left.first(16))));
+      break;
+    }
+    const Status good = wire::check_header(header, kFrame);
+    require(good.has_value(), "the agent sends a frame that is not well formed");
+    const std::uint64_t size = wire::frame_bytes(header);
+    if (left.size() < size) break;
+    require(!goodbye_, "the agent speaks on after its goodbye");
+    // Moved to where it is aligned.
+    const test::AlignedBytes frame(left.first(static_cast<std::size_t>(size)));
+    check_frame(header, frame);
+    used += static_cast<std::size_t>(size);
+  }
+  output.erase(output.begin(), output.begin() + static_cast<std::ptrdiff_t>(used));
+}
+
+void AgentRig::check_frame(const FrameHeader& header, std::span<const std::byte> frame) {
+  switch (header.kind) {
+    case wire::Kind::hello:
+      require(!std::exchange(greeted_, true), "the agent says hello twice");
+      require(wire::decode_hello(frame).has_value(), "the agent's hello cannot be read");
+      return;
+    case wire::Kind::goodbye: {
+      goodbye_ = true;
+      const std::string text = wire::failure_text(frame);
+      require(!text.empty(), "the agent gives no reason for its goodbye");
+      return check_text(text);
+    }
+    case wire::Kind::reply:
+      return check_reply(header, frame);
+    case wire::Kind::data: {
+      const auto announced = announced_.find(header.request);
+      require(announced != announced_.end() && header.payload_bytes <= announced->second,
+              "the agent sends data that it has not announced");
+      announced->second -= header.payload_bytes;
+      if (announced->second == 0) announced_.erase(announced);
+      return;
+    }
+    default:
+      finding("the agent sends a frame that only a client sends");
+  }
+}
+
+void AgentRig::check_reply(const FrameHeader& header, std::span<const std::byte> frame) {
+  require(greeted_, "the agent answers before hello");
+  require(answered_.insert(header.request).second, "the agent answers a call twice");
+  if ((header.flags & wire::kFlagPayloadFollows) != 0) {
+    announced_[header.request] = header.payload_bytes;
+  }
+  Answer& answer = answers_[header.request];
+  answer.code = static_cast<int>(header.code);
+  if (header.code != VAC_OK) return check_failure(frame, answer);
+  const auto asked = asked_.find(header.request);
+  if (asked == asked_.end()) return;  // made of bytes that the harness does not look into
+  vac_call& call = asked->second.call();
+  const Op& op = *find_op(call.op);
+  const auto head = frame.first(static_cast<std::size_t>(wire::head_bytes(header)));
+  std::vector<wire::ReplyPart> parts;
+  std::vector<wire::ListCount> counts;
+  const Status read = wire::decode_reply(op, head, call, parts, counts);
+  require(read.has_value(), read ? "" : read.error().text());
+  for (std::size_t i = 0; i < op.args.size() && op.control(); ++i) {
+    if (call.args[i].form == VAC_SCALAR) answer.scalars[i] = call.args[i].value;
+  }
+  if ((header.flags & wire::kFlagPayloadFollows) != 0) return;
+  for (const wire::ReplyPart& part : parts) {
+    const std::byte* const data =
+        part.in_head != nullptr ? part.in_head : frame.data() + head.size() + part.offset;
+    answer.outputs[part.arg].assign(data, data + part.bytes);
+  }
+}
+
+void AgentRig::check_failure(std::span<const std::byte> frame, Answer& answer) const {
+  require(std::string_view(error_name(answer.code)).starts_with("VAC_E"),
+          "the agent answers with a code that is none");
+  answer.text = wire::failure_text(frame);
+  require(!answer.text.empty(), "the agent says nothing of a failure");
+  check_text(answer.text);
+}
+
+void AgentRig::check_text(const std::string& text) const {
+  require_text(printable(text));
+  require(text.find(parts_->config.cache.directory) == std::string::npos,
+          "the agent tells a path of its host: " + text);
+}
+
+}  // namespace vac::fuzz

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// An agent without threads and sockets: one connection, driven step by step, whose whole output is
+// checked.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "byte_queue.hpp"
+#include "fuzz.hpp"
+#include "support/built_call.hpp"
+#include "transport/channel.hpp"
+#include "wire/codec.hpp"
+
+namespace vac::fuzz {
+
+/// The agent's end of a stream: it receives what the harness gives it, and what it sends is kept.
+/// Confined to one thread.
+class AgentEnd final : public transport::Channel {
+ public:
+  AgentEnd();
+  ~AgentEnd() override;
+
+  void give(std::span<const std::byte> bytes);
+  /// How much a receive brings at most; 0: as much as it asks for.
+  void cut(std::size_t most) noexcept { cut_ = most == 0 ? SIZE_MAX : most; }
+  /// The peer sends no more.
+  void end_input() noexcept { ended_ = true; }
+  /// How much may be sent from now on before it would block.
+  void allow_output(std::size_t bytes) noexcept { room_ = bytes; }
+  bool shut() const noexcept { return shut_; }
+  /// Sent and not yet taken.
+  std::vector<std::byte>& output() noexcept { return output_; }
+
+  std::ptrdiff_t receive(std::span<std::byte> to, transport::Wait wait) noexcept override;
+  std::ptrdiff_t receive(std::span<iovec> to, transport::Wait wait) noexcept override;
+  std::ptrdiff_t send(std::span<const iovec> from, transport::Wait wait) noexcept override;
+  void set_receive_timeout(std::chrono::milliseconds /*timeout*/) noexcept override {}
+  void shutdown() noexcept override { shut_ = true; }
+  int descriptor() const noexcept override { return event_; }
+  std::optional<std::uint32_t> peer_uid() const noexcept override;
+
+ private:
+  int event_;
+  ByteQueue input_;
+  std::size_t cut_ = SIZE_MAX;
+  std::size_t room_ = SIZE_MAX;
+  bool ended_ = false, shut_ = false;
+  std::vector<std::byte> output_;
+};
+
+/// What the agent has answered to one call.
+struct Answer {
+  int code = VAC_OK;
+  std::string text;
+  std::map<std::size_t, std::uint64_t> scalars;           ///< by argument
+  std::map<std::size_t, std::vector<std::byte>> outputs;  ///< of arguments that are no lists
+};
+
+/// One agent and one client of it. Every frame that the agent sends must be well formed, answer a
+/// call that was made and not answered before, and fit it; texts of failures are printable and name
+/// no path of the host. At the end nothing may be left: no call, no memory on the tenant's account.
+/// Confined to one thread.
+class AgentRig {
+ public:
+  AgentRig();
+  ~AgentRig();
+  AgentRig(const AgentRig&) = delete;
+  AgentRig& operator=(const AgentRig&) = delete;
+
+  /// Says hello, which the agent must accept.
+  void greet();
+  /// Sends any bytes.
+  void give(std::span<const std::byte> bytes);
+  /// Sends a whole call, whose answer will be checked against it. Returns its number.
+  std::uint64_t call(test::BuiltCall call, std::uint32_t deadline_us = 0);
+  /// The next call's number, without a call.
+  std::uint64_t next_request() noexcept { return next_request_++; }
+  std::uint64_t last_request() const noexcept { return next_request_ - 1; }
+
+  /// The agent reads what there is; calls that are not quick wait.
+  void read();
+  /// The oldest call that waits runs; false: there is none.
+  bool run_one();
+  /// Output flows again, everything runs to its end, and every call that was sent whole has its
+  /// answer, unless the connection has ended.
+  void settle();
+
+  AgentEnd& channel() noexcept { return *channel_; }
+  bool ended() const noexcept { return ended_; }
+  /// Of a call made by call(): nullptr as long as it has none.
+  const Answer* answer(std::uint64_t request) const;
+
+ private:
+  struct Parts;
+
+  void end();
+  void check_output();
+  void check_frame(const wire::FrameHeader& header, std::span<const std::byte> frame);
+  void check_reply(const wire::FrameHeader& header, std::span<const std::byte> frame);
+  void check_failure(std::span<const std::byte> frame, Answer& answer) const;
+  void check_text(const std::string& text) const;
+
+  std::unique_ptr<Parts> parts_;
+  AgentEnd* channel_ = nullptr;  // the connection's
+  std::uint64_t next_request_ = 1;
+  bool greeted_ = false, foreign_ = false, ended_ = false, goodbye_ = false;
+  // Calls that were sent whole and are not answered; at most those in flight and their memory.
+  std::map<std::uint64_t, test::BuiltCall> asked_;
+  std::map<std::uint64_t, Answer> answers_;
+  std::set<std::uint64_t> answered_;
+  std::map<std::uint64_t, std::uint64_t> announced_;  // payload to come in data frames
+};
+
+}  // namespace vac::fuzz
