@@ -39,7 +39,7 @@ step() {
   local label=$1 log status started=$SECONDS
   shift
   mkdir -p "$log_directory"
-  log=$log_directory/$(tr -c 'a-z0-9\n' '-' <<<"${label,,}").log
+  log=$(log_of "$label")
   set +e
   "$@" </dev/null 2>&1 | tee "$log" | pulse "$label"
   status=${PIPESTATUS[0]}
@@ -52,6 +52,9 @@ step() {
   show_failure "$log" >&2
   return "$status"
 }
+
+# Where the output of a step goes.
+log_of() { printf '%s/%s.log' "$log_directory" "$(tr -c 'a-z0-9\n' '-' <<<"${1,,}")"; }
 
 # The lines of a log that explain a failure, without the tests that passed and the steps that built.
 show_failure() {
