@@ -105,7 +105,7 @@ TEST_F(HostileClient, SendsFramesWithFlippedBytes) {
     if (random.one_in(2)) client.channel().shutdown();
   }
   std::printf("soak: flipped_bytes clients=%llu calls=%llu\n",
-              static_cast<unsigned long long>(rounds), static_cast<unsigned long long>(4 * rounds));
+              static_cast<unsigned long long>(rounds), 4 * static_cast<unsigned long long>(rounds));
 }
 
 /// Calls that are refused at once are in flight no longer, so that only the agent bounds them.
