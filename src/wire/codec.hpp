@@ -17,6 +17,7 @@
 
 #include "call/op_table.hpp"
 #include "wire/frame.hpp"
+#include "wire/regions.hpp"
 
 namespace vac::wire {
 
@@ -33,10 +34,14 @@ class FrameEncoder {
   FrameEncoder(FrameEncoder&&) noexcept = default;
   FrameEncoder& operator=(FrameEncoder&&) noexcept = default;
 
-  /// In-memory call (records hold pointers), which check_call has accepted -> call frame. Fails
-  /// with VAC_EMSGSIZE above largest_frame, VAC_EINVAL above 64 KiB of meta.
+  /// In-memory call (records hold pointers), which check_call has accepted -> call frame. What lies
+  /// in one of the `regions` is named and not sent; nullptr: there are none. Fails with
+  /// VAC_EMSGSIZE above largest_frame, VAC_EINVAL above 64 KiB of meta.
   Status encode_call(const vac_call& call, std::uint64_t request, std::uint32_t deadline_us,
-                     std::uint64_t largest_frame);
+                     std::uint64_t largest_frame, RegionMap* regions = nullptr);
+  /// The records of the call just encoded whose results the peer may leave in a region, in order.
+  /// `arg` and `child` are not set.
+  std::span<const RegionResult> placed() const noexcept { return placed_; }
   /// What the plugin made with vac_host.output.
   struct Output {
     std::uint32_t arg, child;
@@ -48,10 +53,12 @@ class FrameEncoder {
   /// A call that is done -> reply frame: its out and inout records in table order. An Output wins
   /// over what lies in place, and the last Output of an argument over earlier ones; an output array
   /// without either is empty. The caller has seen to it that `bytes` of what lies in place is
-  /// inside its memory. A plugin's breach (a child missing, a size that does not fit the shape) is
-  /// VAC_EIO; VAC_EMSGSIZE above largest_frame.
+  /// inside its memory. What `delivered` lists has been left in a region already. A plugin's breach
+  /// (a child missing, a size that does not fit the shape) is VAC_EIO; VAC_EMSGSIZE above
+  /// largest_frame.
   Status encode_reply(const Op& op, const vac_call& done, std::span<const Output> outputs,
-                      std::uint64_t request, std::uint32_t agent_us, std::uint64_t largest_frame);
+                      std::uint64_t request, std::uint32_t agent_us, std::uint64_t largest_frame,
+                      std::span<const RegionResult> delivered = {});
   /// `text` is cut to 1 KiB at a whole character.
   void encode_failure(std::uint64_t request, int code, std::uint32_t detail, std::string_view text);
   void encode_cancel(std::uint64_t request);
@@ -78,6 +85,7 @@ class FrameEncoder {
     vac_arg record;
     const void* data;
     const std::int64_t* dims;
+    std::uint32_t arg, child;
 
     const char* fill(const vac_arg& from, const char* meta, const Output* made);
   };
@@ -85,6 +93,8 @@ class FrameEncoder {
   void begin(Kind kind, std::uint64_t request, std::size_t record_count, std::size_t meta_bytes);
   void add_copied(std::size_t bytes);
   Status add_payload(const void* data, std::uint64_t bytes, std::uint64_t largest_frame);
+  Status add_argument(const vac_arg& from, vac_arg& record, std::uint64_t largest_frame,
+                      RegionMap* regions);
   Status finish(std::uint64_t largest_frame);
   Status collect_results(const Op& op, const vac_call& done, std::span<const Output> outputs);
   Status add_children(const Op& op, std::size_t index, std::span<const vac_arg> children,
@@ -103,6 +113,7 @@ class FrameEncoder {
   std::size_t copy_left_ = 0;  // of kCopiedPayload
   std::vector<iovec> gather_;
   std::vector<Result> results_;
+  std::vector<RegionResult> placed_;
   // While the payload leaves in data frames: what is left of it, and the frame being sent.
   std::vector<iovec> payload_;
   std::size_t payload_index_ = 0;
@@ -114,10 +125,12 @@ class FrameEncoder {
 /// the caller and writable, announced payload included; on success call.args and call.meta point
 /// into it, inputs hold pointers into it, inouts too; outputs have `where` = VAC_WHERE_NOWHERE and
 /// keep their capacity; `value` of resources stays the peer's id. Every length is checked before
-/// use; nothing outside the frame is ever referred to. Sets op, args, meta and trace of `call`,
-/// nothing else. VAC_EPROTO: not a call frame of that length; else VAC_EINVAL, and `frame` is no
+/// use; nothing outside the frame and the `regions` is ever referred to (nullptr: none is open).
+/// Sets op, args, meta and trace of `call`, nothing else. VAC_EPROTO: not a call frame of that
+/// length; VAC_ENOMEM: no memory for what lies in a region; else VAC_EINVAL, and `frame` is no
 /// longer what it was.
-Status decode_call(const Op& op, std::span<std::byte> frame, vac_call& call);
+Status decode_call(const Op& op, std::span<std::byte> frame, vac_call& call,
+                   RegionReader* regions = nullptr);
 
 /// One output in a reply: where it goes is the reader's business.
 struct ReplyPart {
@@ -129,6 +142,7 @@ struct ReplyPart {
   std::uint64_t bytes;
   std::uint64_t offset;      ///< in the payload
   const std::byte* in_head;  ///< not null: the data lies in the head (meta), not in the payload
+  bool in_region;            ///< the data lies where the call's record points to
 };
 struct ListCount {
   std::uint32_t arg, count;
@@ -138,9 +152,10 @@ struct ListCount {
 /// answers, and lists its arrays and tensors, empty ones too, in payload order. Scalars are written
 /// to call.args at the end, once all is checked. `list_counts` gets (arg, count) of every out list
 /// that is there. A failure is VAC_EPROTO and leaves `call` untouched. Only for replies with code
-/// VAC_OK.
+/// VAC_OK. `placed`: the results that the peer may have left in a region.
 Status decode_reply(const Op& op, std::span<const std::byte> head, vac_call& call,
-                    std::vector<ReplyPart>& parts, std::vector<ListCount>& list_counts);
+                    std::vector<ReplyPart>& parts, std::vector<ListCount>& list_counts,
+                    std::span<const RegionResult> placed = {});
 
 /// The code of a failed reply, a goodbye or the end of a payload; `otherwise` where the peer gave a
 /// number that no failure can have: VAC_OK, VAC_EINPROGRESS, more than an int holds.

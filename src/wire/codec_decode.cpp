@@ -12,7 +12,8 @@
 namespace vac::wire {
 namespace {
 
-constexpr std::uint32_t kLastRegion = 15;
+constexpr const char* kNotOpen = "names a region that is not open";
+constexpr const char* kNoMemory = "lies in a region, and there is no memory for it";
 
 bool has_data(const vac_arg& record) {
   return record.form == VAC_ARRAY || record.form == VAC_TENSOR;
@@ -78,8 +79,11 @@ class Layout {
 /// Turns the records of one call frame into those of a call in memory.
 class CallReader {
  public:
-  CallReader(const Head& head, std::byte* payload)
-      : head_(head), payload_(payload), layout_(head.header.payload_bytes, head.meta) {}
+  CallReader(const Head& head, std::byte* payload, RegionReader* regions)
+      : head_(head),
+        payload_(payload),
+        regions_(regions),
+        layout_(head.header.payload_bytes, head.meta) {}
 
   /// Not nullptr: what is wrong with the record.
   const char* read(vac_arg& record) {
@@ -96,12 +100,50 @@ class CallReader {
   bool complete() const { return layout_.complete(); }
 
  private:
-  static const char* output(const vac_arg& record) {
-    if (record.where != VAC_WHERE_NOWHERE) return "asks for its result in a place that is not open";
+  const char* output(vac_arg& record) {
+    if (record.where != VAC_WHERE_NOWHERE) {
+      if (!names_region(record.where)) return "asks for its result in a place that is not open";
+      if (const char* wrong = check_region(record); wrong != nullptr) return wrong;
+      leave_result(record);
+      record.where = VAC_WHERE_NOWHERE;
+      record.value = 0;
+    }
     return record.value == 0 ? nullptr : "is an output and has an offset, must be 0 in a call";
   }
 
+  const char* check_region(const vac_arg& record) const {
+    const std::uint64_t size = regions_ == nullptr ? 0 : regions_->size(record.where);
+    if (size == 0) return kNotOpen;
+    if (record.value > size || record.bytes > size - record.value) return "ends outside its region";
+    return nullptr;
+  }
+
+  /// Tells where the result of the record goes, by the operation's table.
+  void leave_result(const vac_arg& record) {
+    const auto index = static_cast<std::uint32_t>(&record - head_.records.data());
+    RegionResult place{index, 0, 0, record.bytes, {record.where, record.value}};
+    std::size_t position = 0;
+    while (position + child_count(head_.records[position]) < index) {
+      position += 1 + child_count(head_.records[position]);
+      ++place.arg;
+    }
+    if (position != index) place.child = static_cast<std::uint32_t>(index - position - 1);
+    regions_->result(place);
+  }
+
+  const char* input_in_region(vac_arg& record) {
+    if (const char* wrong = check_region(record); wrong != nullptr) return wrong;
+    const bool checked = record.type == VAC_CHAR || record.type == VAC_STRING;
+    std::byte* const data = regions_->input({record.where, record.value}, record.bytes, checked);
+    if (data == nullptr) return kNoMemory;
+    if (record.dir == VAC_INOUT) leave_result(record);
+    record.where = VAC_WHERE_INLINE;
+    record.value = reinterpret_cast<std::uintptr_t>(data);
+    return content(record, {data, record.bytes});
+  }
+
   const char* input(vac_arg& record) {
+    if (names_region(record.where)) return input_in_region(record);
     if (const char* wrong = layout_.place(record); wrong != nullptr) return wrong;
     std::byte* data = payload_ + record.value;
     if (record.where == VAC_WHERE_META) {
@@ -133,22 +175,24 @@ class CallReader {
 
   const Head& head_;
   std::byte* payload_;
+  RegionReader* regions_;
   Layout layout_;
 };
 
 [[gnu::cold]] Error call_error(const Op& op, std::span<const vac_arg> records, std::size_t position,
                                const char* why) {
   const std::string name = argument_text(op, records, position);
-  const std::uint32_t where = records[position].where;
-  if (has_data(records[position]) && where != 0 && where <= kLastRegion) {
-    return Error{Errc::invalid, concat(name, ": region ", where, " is not open")};
+  if (why == kNotOpen) {
+    return Error{Errc::invalid, concat(name, ": region ", records[position].where, " is not open")};
   }
+  if (why == kNoMemory) return Error{Errc::no_memory, concat(name, " ", why)};
   return Error{Errc::invalid, concat(name, " ", why)};
 }
 
 }  // namespace
 
-Status decode_call(const Op& op, std::span<std::byte> frame, vac_call& call) {
+Status decode_call(const Op& op, std::span<std::byte> frame, vac_call& call,
+                   RegionReader* regions) {
   const Head head(frame);
   if (!head.fits || head.header.kind != Kind::call || head.header.code != op.id ||
       frame.size() - head_bytes(head.header) != head.header.payload_bytes) {
@@ -160,7 +204,7 @@ Status decode_call(const Op& op, std::span<std::byte> frame, vac_call& call) {
 
   // The records of the frame itself become those of the call.
   const std::span<vac_arg> records{const_cast<vac_arg*>(head.records.data()), head.records.size()};
-  CallReader reader(head, frame.data() + head_bytes(head.header));
+  CallReader reader(head, frame.data() + head_bytes(head.header), regions);
   for (std::size_t i = 0; i < records.size(); ++i) {
     if (const char* why = reader.read(records[i]); why != nullptr) {
       return call_error(op, records, i, why);
@@ -184,13 +228,14 @@ namespace {
 class ReplyReader {
  public:
   ReplyReader(const Op& op, const Head& head, const vac_call& call, std::vector<ReplyPart>& parts,
-              std::vector<ListCount>& list_counts)
+              std::vector<ListCount>& list_counts, std::span<const RegionResult> placed)
       : op_(op),
         head_(head),
         call_(call),
         layout_(head.header.payload_bytes, head.meta),
         parts_(parts),
-        list_counts_(list_counts) {}
+        list_counts_(list_counts),
+        placed_(placed) {}
 
   Status read() {
     std::size_t asked = 0;
@@ -268,9 +313,9 @@ class ReplyReader {
     } else if (!whole_elements(record.type, record.bytes)) {
       return "ends in the middle of an element";
     }
-    if (const char* why = layout_.place(record)) return why;
-
     ReplyPart part{};
+    part.in_region = names_region(record.where);
+    if (const char* why = part.in_region ? region(record, own) : layout_.place(record)) return why;
     part.record = static_cast<std::uint32_t>(own);
     part.arg = arg;
     part.child = child;
@@ -281,11 +326,22 @@ class ReplyReader {
     part.bytes = record.bytes;
     if (record.where == VAC_WHERE_META) {
       part.in_head = reinterpret_cast<const std::byte*>(head_.meta.data() + record.value);
-    } else {
+    } else if (!part.in_region) {
       part.offset = record.value;
     }
     parts_.push_back(part);
     return nullptr;
+  }
+
+  /// A result in a region is exactly where the call has asked for it.
+  const char* region(const vac_arg& record, std::size_t own) const {
+    for (const RegionResult& place : placed_) {
+      if (place.record != own) continue;
+      const bool same = record.where == place.part.region && record.value == place.part.offset &&
+                        record.bytes <= place.capacity;
+      return same ? nullptr : "is not in the region's part that its call has named";
+    }
+    return "is in a region that its call has not named";
   }
 
   static const char* scalar(const vac_arg& record) {
@@ -321,6 +377,7 @@ class ReplyReader {
   Layout layout_;
   std::vector<ReplyPart>& parts_;
   std::vector<ListCount>& list_counts_;
+  std::span<const RegionResult> placed_;
   std::size_t next_ = 0;  // of the reply's records
 };
 
@@ -347,7 +404,8 @@ void store_scalars(const Op& op, std::span<const vac_arg> records, vac_call& cal
 }  // namespace
 
 Status decode_reply(const Op& op, std::span<const std::byte> head_bytes, vac_call& call,
-                    std::vector<ReplyPart>& parts, std::vector<ListCount>& list_counts) {
+                    std::vector<ReplyPart>& parts, std::vector<ListCount>& list_counts,
+                    std::span<const RegionResult> placed) {
   parts.clear();
   list_counts.clear();
   const Head head(head_bytes);
@@ -356,7 +414,7 @@ Status decode_reply(const Op& op, std::span<const std::byte> head_bytes, vac_cal
                                         ": the reply's frame does not have the form that "
                                         "its header says")};
   }
-  VAC_CHECK(ReplyReader(op, head, call, parts, list_counts).read());
+  VAC_CHECK(ReplyReader(op, head, call, parts, list_counts, placed).read());
   store_scalars(op, head.records, call);
   return {};
 }

@@ -38,6 +38,14 @@ const Output* find_output(std::span<const Output> outputs, std::size_t arg, std:
   return nullptr;
 }
 
+const RegionResult* find_place(std::span<const RegionResult> places, std::uint32_t arg,
+                               std::uint32_t child) {
+  for (const RegionResult& place : places) {
+    if (place.arg == arg && place.child == child) return &place;
+  }
+  return nullptr;
+}
+
 std::uint32_t list_count(std::span<const Output> outputs, std::size_t arg) {
   std::uint32_t count = 0;
   for (const Output& output : outputs) {
@@ -158,8 +166,37 @@ Status FrameEncoder::finish(std::uint64_t largest_frame) {
   return {};
 }
 
+/// Where the data of an array or tensor goes: named where it lies in a region, else added.
+Status FrameEncoder::add_argument(const vac_arg& from, vac_arg& record, std::uint64_t largest_frame,
+                                  RegionMap* regions) {
+  const auto* const data = reinterpret_cast<const void*>(from.value);
+  record.rank = from.rank;
+  record.meta = from.meta;
+  record.bytes = from.bytes;
+  std::optional<RegionPart> part;
+  if (regions != nullptr && from.where == VAC_WHERE_INLINE && from.bytes != 0) {
+    part = regions->find(data, from.bytes);
+  }
+  if (part) {
+    record.where = part->region;
+    record.value = part->offset;
+    if (from.dir != VAC_IN) {
+      const auto index = static_cast<std::uint32_t>(&record - records());
+      placed_.push_back({index, 0, 0, from.bytes, *part});
+    }
+    return {};
+  }
+  if (from.dir == VAC_OUT) {
+    record.where = VAC_WHERE_NOWHERE;
+    return {};
+  }
+  record.value = header_.payload_bytes;
+  return add_payload(data, from.bytes, largest_frame);
+}
+
 Status FrameEncoder::encode_call(const vac_call& call, std::uint64_t request,
-                                 std::uint32_t deadline_us, std::uint64_t largest_frame) {
+                                 std::uint32_t deadline_us, std::uint64_t largest_frame,
+                                 RegionMap* regions) {
   if (call.meta_bytes > kMaxMetaBytes) {
     return Error{Errc::invalid, concat("the call's shapes take ", call.meta_bytes,
                                        " bytes, at most ", kMaxMetaBytes, " are allowed")};
@@ -173,22 +210,18 @@ Status FrameEncoder::encode_call(const vac_call& call, std::uint64_t request,
     std::memset(meta() + call.meta_bytes, 0, header_.meta_bytes - call.meta_bytes);
   }
 
+  placed_.clear();
   vac_arg* to = records();
   for (const vac_arg& from : records_of(call)) {
     vac_arg record = bare_record(from);
     record.count = from.count;
     if (has_data(from)) {
-      record.rank = from.rank;
-      record.meta = from.meta;
-      record.bytes = from.bytes;
-      if (from.dir == VAC_OUT) {
-        record.where = VAC_WHERE_NOWHERE;
-      } else {
-        record.value = header_.payload_bytes;
-        VAC_CHECK(
-            add_payload(reinterpret_cast<const void*>(from.value), from.bytes, largest_frame));
-      }
-    } else if (from.form == VAC_SCALAR && from.dir != VAC_OUT) {
+      // In place: its index tells which result may lie in a region.
+      *to = record;
+      VAC_CHECK(add_argument(from, *to++, largest_frame, regions));
+      continue;
+    }
+    if (from.form == VAC_SCALAR && from.dir != VAC_OUT) {
       record.value = from.value;
     }
     *to++ = record;
@@ -231,7 +264,9 @@ const char* FrameEncoder::Result::fill(const vac_arg& from, const char* meta, co
 
 Status FrameEncoder::add_result(const Op& op, std::size_t index, std::size_t child,
                                 const vac_arg& from, const char* meta, const Output* made) {
-  Result& result = results_.emplace_back(Result{bare_record(from), nullptr, nullptr});
+  Result& result = results_.emplace_back(Result{bare_record(from), nullptr, nullptr,
+                                                static_cast<std::uint32_t>(index),
+                                                static_cast<std::uint32_t>(child)});
   result.record.count = from.count;
   if (from.form == VAC_SCALAR) result.record.value = scalar_bits(from);
   if (!has_data(from)) return {};
@@ -287,7 +322,8 @@ Status FrameEncoder::collect_results(const Op& op, const vac_call& done,
 
 Status FrameEncoder::encode_reply(const Op& op, const vac_call& done,
                                   std::span<const Output> outputs, std::uint64_t request,
-                                  std::uint32_t agent_us, std::uint64_t largest_frame) {
+                                  std::uint32_t agent_us, std::uint64_t largest_frame,
+                                  std::span<const RegionResult> delivered) {
   VAC_CHECK(collect_results(op, done, outputs));
   std::size_t meta_bytes = 0;
   for (const Result& result : results_) meta_bytes += sizeof(std::int64_t) * result.record.rank;
@@ -306,7 +342,10 @@ Status FrameEncoder::encode_reply(const Op& op, const vac_call& done,
       result.record.meta = dims_at;
       dims_at += bytes;
     }
-    if (has_data(result.record)) {
+    if (const RegionResult* place = find_place(delivered, result.arg, result.child)) {
+      result.record.where = place->part.region;
+      result.record.value = place->part.offset;
+    } else if (has_data(result.record)) {
       result.record.value = header_.payload_bytes;
       VAC_CHECK(add_payload(result.data, result.record.bytes, largest_frame));
     }
