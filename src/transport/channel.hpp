@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "base/fd.hpp"
 #include "transport/address.hpp"
 
 namespace vac::transport {
@@ -45,6 +46,21 @@ class Channel {
   virtual int descriptor() const noexcept = 0;
   /// The peer's user, where the transport knows it.
   virtual std::optional<std::uint32_t> peer_uid() const noexcept = 0;
+
+  /// Whether a descriptor can travel with the bytes.
+  virtual bool carries_descriptors() const noexcept { return false; }
+  /// As send(), once; the descriptor goes with the first byte and stays the caller's. Only where
+  /// they can travel.
+  virtual std::ptrdiff_t send_with(std::span<const iovec> from, int descriptor,
+                                   Wait wait) noexcept {
+    static_cast<void>(descriptor);
+    return send(from, wait);
+  }
+  /// From the next receive on descriptors that come are kept, one for a message and a few in all;
+  /// before, and beyond, they are closed. The reader's, before there is more than one.
+  virtual void accept_descriptors() noexcept {}
+  /// The oldest that has come and was not taken yet; none: there is none. Any thread.
+  virtual Fd take_descriptor() noexcept { return {}; }
 };
 
 /// Waits for connections. Confined to one thread at a time.

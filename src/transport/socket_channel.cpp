@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace vac::transport {
@@ -19,6 +20,35 @@ std::optional<std::uint32_t> uid_of_peer(int socket) noexcept {
   // A family that knows no users answers with the number that stands for none.
   if (credentials.uid == static_cast<uid_t>(-1)) return std::nullopt;
   return credentials.uid;
+}
+
+bool is_unix(int socket) noexcept {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+/// Room for one descriptor beside a message, and for no second one in what aligns it.
+struct Ancillary {
+  alignas(cmsghdr) std::byte bytes[CMSG_SPACE(sizeof(int))];
+
+  void attach(msghdr& message) noexcept {
+    message.msg_control = bytes;
+    message.msg_controllen = CMSG_LEN(sizeof(int));
+  }
+};
+
+/// What came beside a message.
+Fd descriptor_in(msghdr& message) noexcept {
+  Fd found;
+  for (cmsghdr* at = CMSG_FIRSTHDR(&message); at != nullptr; at = CMSG_NXTHDR(&message, at)) {
+    if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SCM_RIGHTS) continue;
+    int number = -1;
+    if (at->cmsg_len < CMSG_LEN(sizeof number)) continue;
+    std::memcpy(&number, CMSG_DATA(at), sizeof number);
+    found.reset(number);
+  }
+  return found;
 }
 
 msghdr message_of(std::span<const iovec> buffers) noexcept {
@@ -63,18 +93,52 @@ void set_socket_timeout(int socket, int option, std::chrono::milliseconds timeou
 }
 
 SocketChannel::SocketChannel(Fd socket) noexcept
-    : socket_(std::move(socket)), peer_uid_(uid_of_peer(socket_.get())) {}
+    : socket_(std::move(socket)),
+      unix_(is_unix(socket_.get())),
+      peer_uid_(uid_of_peer(socket_.get())) {}
+
+ssize_t SocketChannel::receive_once(msghdr& message, int flags) noexcept {
+  if (!accepts_.load(std::memory_order_relaxed)) return recvmsg(socket_.get(), &message, flags);
+  Ancillary room;
+  room.attach(message);
+  const ssize_t bytes = recvmsg(socket_.get(), &message, flags | MSG_CMSG_CLOEXEC);
+  if (bytes > 0 && message.msg_controllen != 0) [[unlikely]]
+    keep(descriptor_in(message));
+  return bytes;
+}
+
+ssize_t SocketChannel::receive_once(std::span<std::byte> to, int flags) noexcept {
+  if (!accepts_.load(std::memory_order_relaxed)) {
+    return recv(socket_.get(), to.data(), to.size(), flags);
+  }
+  iovec piece{to.data(), to.size()};
+  msghdr message = message_of({&piece, 1});
+  return receive_once(message, flags);
+}
+
+void SocketChannel::keep(Fd descriptor) noexcept {
+  const MutexLock lock(mutex_);
+  const auto free = std::ranges::find_if(kept_, [](const Fd& kept) { return !kept; });
+  if (free != kept_.end()) *free = std::move(descriptor);
+}
+
+Fd SocketChannel::take_descriptor() noexcept {
+  const MutexLock lock(mutex_);
+  Fd oldest = std::move(kept_.front());
+  std::ranges::move(std::span(kept_).subspan(1), kept_.begin());
+  return oldest;
+}
 
 std::ptrdiff_t SocketChannel::receive(std::span<std::byte> to, Wait wait) noexcept {
   if (wait == Wait::all) return receive_all(to);
   const int flags = wait == Wait::now ? MSG_DONTWAIT : 0;
-  return result_of(recv(socket_.get(), to.data(), to.size(), flags));
+  return result_of(receive_once(to, flags));
 }
 
 std::ptrdiff_t SocketChannel::receive(std::span<iovec> to, Wait wait) noexcept {
   if (wait == Wait::all) return receive_all(to);
   msghdr message = message_of(to);
-  return result_of(recvmsg(socket_.get(), &message, wait == Wait::now ? MSG_DONTWAIT : 0));
+  return result_of(receive_once(message, wait == Wait::now ? MSG_DONTWAIT : 0));
 }
 
 /// One recv takes it all unless a signal, the time-out or the end of the stream cuts it short. Then
@@ -82,8 +146,7 @@ std::ptrdiff_t SocketChannel::receive(std::span<iovec> to, Wait wait) noexcept {
 std::ptrdiff_t SocketChannel::receive_all(std::span<std::byte> to) noexcept {
   std::size_t total = 0;
   while (total < to.size()) {
-    const std::ptrdiff_t bytes =
-        result_of(recv(socket_.get(), to.data() + total, to.size() - total, MSG_WAITALL));
+    const std::ptrdiff_t bytes = result_of(receive_once(to.subspan(total), MSG_WAITALL));
     if (bytes == -EINTR) continue;
     if (bytes <= 0) return total != 0 ? static_cast<std::ptrdiff_t>(total) : bytes;
     total += static_cast<std::size_t>(bytes);
@@ -99,11 +162,12 @@ std::ptrdiff_t SocketChannel::receive_all(std::span<iovec> to) noexcept {
     std::ptrdiff_t bytes = 0;
     if (at.offset != 0) {  // the rest of one buffer, then whole ones again
       const iovec& rest = to[at.index];
-      bytes = result_of(recv(socket_.get(), static_cast<std::byte*>(rest.iov_base) + at.offset,
-                             rest.iov_len - at.offset, MSG_WAITALL));
+      bytes = result_of(receive_once(
+          {static_cast<std::byte*>(rest.iov_base) + at.offset, rest.iov_len - at.offset},
+          MSG_WAITALL));
     } else {
       msghdr message = message_of(to.subspan(at.index));
-      bytes = result_of(recvmsg(socket_.get(), &message, MSG_WAITALL));
+      bytes = result_of(receive_once(message, MSG_WAITALL));
     }
     if (bytes == -EINTR) continue;
     if (bytes <= 0) return total != 0 ? static_cast<std::ptrdiff_t>(total) : bytes;
@@ -116,6 +180,20 @@ std::ptrdiff_t SocketChannel::receive_all(std::span<iovec> to) noexcept {
 std::ptrdiff_t SocketChannel::send(std::span<const iovec> from, Wait wait) noexcept {
   if (wait == Wait::all) return send_all(from);
   return send_once(socket_.get(), from, wait == Wait::now ? MSG_DONTWAIT : 0);
+}
+
+std::ptrdiff_t SocketChannel::send_with(std::span<const iovec> from, int descriptor,
+                                        Wait wait) noexcept {
+  msghdr message = message_of(from);
+  Ancillary beside{};
+  beside.attach(message);
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof descriptor);
+  std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+  const int flags = MSG_NOSIGNAL | (wait == Wait::now ? MSG_DONTWAIT : 0);
+  return result_of(sendmsg(socket_.get(), &message, flags));
 }
 
 std::ptrdiff_t SocketChannel::send_all(std::span<const iovec> from) noexcept {

@@ -2,9 +2,14 @@
 // A channel over a connected stream socket of any family.
 #pragma once
 
+#include <sys/socket.h>
 #include <vac/result.hpp>
 
+#include <array>
+#include <atomic>
+
 #include "base/fd.hpp"
+#include "base/mutex.hpp"
 #include "transport/channel.hpp"
 
 namespace vac::transport {
@@ -22,13 +27,28 @@ class SocketChannel final : public Channel {
   void shutdown() noexcept override;
   int descriptor() const noexcept override { return socket_.get(); }
   std::optional<std::uint32_t> peer_uid() const noexcept override { return peer_uid_; }
+  bool carries_descriptors() const noexcept override { return unix_; }
+  std::ptrdiff_t send_with(std::span<const iovec> from, int descriptor,
+                           Wait wait) noexcept override;
+  void accept_descriptors() noexcept override { accepts_.store(true); }
+  Fd take_descriptor() noexcept override VAC_EXCLUDES(mutex_);
 
  private:
+  /// More than any reply brings; further ones are closed.
+  static constexpr std::size_t kMostKept = 4;
+
+  ssize_t receive_once(msghdr& message, int flags) noexcept;
+  ssize_t receive_once(std::span<std::byte> to, int flags) noexcept;
+  void keep(Fd descriptor) noexcept VAC_EXCLUDES(mutex_);
   std::ptrdiff_t receive_all(std::span<std::byte> to) noexcept;
   std::ptrdiff_t receive_all(std::span<iovec> to) noexcept;
   std::ptrdiff_t send_all(std::span<const iovec> from) noexcept;
 
   Fd socket_;
+  bool unix_;
+  std::atomic<bool> accepts_{false};
+  Mutex mutex_;
+  std::array<Fd, kMostKept> kept_ VAC_GUARDED_BY(mutex_);  // in order, without gaps
   std::optional<std::uint32_t> peer_uid_;
   std::chrono::milliseconds receive_timeout_{0};  // the reader's
 };
