@@ -20,6 +20,7 @@
 #include "agent/path_scrubber.hpp"
 #include "agent/poller.hpp"
 #include "agent/refusal_log.hpp"
+#include "agent/region.hpp"
 #include "agent/resource_store.hpp"
 #include "agent/services.hpp"
 #include "agent/tenant.hpp"
@@ -109,7 +110,7 @@ struct AgentRig::Parts {
         runtime(make_runtime()),
         tasks(slabs),
         poller(*agent::Poller::create()),
-        tenants(config.limits.memory),
+        tenants(config.limits.memory, config.limits.regions),
         store(agent::ResourceStore::open(config.cache.directory, kCacheBytes, digests).value()),
         models("", digests),
         housekeeping({*poller, connections, crew, slabs, tasks, *runtime}, config.idle_unload),
@@ -131,14 +132,16 @@ struct AgentRig::Parts {
   const std::unique_ptr<agent::Poller> poller;
   agent::TenantTable tenants;
   agent::FileDigests digests;
+  agent::SharedCopies copies;
   const std::unique_ptr<agent::ResourceStore> store;
   const agent::ModelRepository models;
   agent::PathScrubber scrubber;
   agent::ConnectionTable connections;
   agent::Housekeeping housekeeping;
   agent::RefusalLog refusals;
-  agent::Services services{config,  *runtime, slabs,  tasks,  *poller,  crew,         connections,
-                           tenants, digests,  *store, models, scrubber, housekeeping, refusals};
+  agent::Services services{config, *runtime,    slabs,    tasks,        *poller,
+                           crew,   connections, tenants,  digests,      *store,
+                           copies, models,      scrubber, housekeeping, refusals};
   agent::Crew crew;
   agent::Worker worker{slabs};
   // Shared with its slot in the table and with its calls.

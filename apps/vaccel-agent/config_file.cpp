@@ -43,6 +43,16 @@ Result<json> to_json(const toml::node& node, const std::string& file) {
   return config_error(file, node.source(), "a date or time is no setting of a plugin");
 }
 
+void read_shared_input(TableReader& reader, SharedInput& to) {
+  std::string word = "copy";
+  reader.text("shared_input", word);
+  if (word == "in_place") {
+    to = SharedInput::in_place;
+  } else if (word != "copy") {
+    reader.fail("shared_input", "is '" + printable_text(word) + "', must be copy or in_place");
+  }
+}
+
 Status read_listeners(const std::vector<const toml::table*>& tables, const std::string& file,
                       AgentConfig& config) {
   for (const toml::table* table : tables) {
@@ -53,6 +63,7 @@ Status read_listeners(const std::vector<const toml::table*>& tables, const std::
     reader.text("group", listener.group);
     reader.numbers("uids", listener.uids);
     reader.text("tenant", listener.tenant);
+    read_shared_input(reader, listener.shared_input);
     VAC_CHECK(reader.finish());
     if (std::ranges::count(config.listeners, listener.address, &ListenerConfig::address) != 0) {
       reader.fail("address", "'" + listener.address + "' is given twice");
@@ -113,6 +124,7 @@ Result<AgentConfig> read_tables(const toml::table& root, const std::string& file
   cache.bytes("size", config.cache.bytes);
   limits.bytes("memory", config.limits.memory);
   limits.bytes("frame", config.limits.frame);
+  limits.bytes("regions", config.limits.regions);
   limits.number("calls_in_flight", config.limits.calls_in_flight);
   if (limits_table == nullptr || !limits_table->contains("frame")) {
     config.limits.frame = std::min(config.limits.frame, config.limits.memory);

@@ -19,6 +19,7 @@
 #include "agent/path_scrubber.hpp"
 #include "agent/poller.hpp"
 #include "agent/refusal_log.hpp"
+#include "agent/region.hpp"
 #include "agent/resource_store.hpp"
 #include "agent/services.hpp"
 #include "agent/tenant.hpp"
@@ -91,7 +92,7 @@ struct Agent::Parts {
         runtime(std::move(used)),
         tasks(slabs),
         poller(std::move(made_poller)),
-        tenants(config.limits.memory),
+        tenants(config.limits.memory, config.limits.regions),
         digests(std::move(made_digests)),
         store(std::move(made_store)),
         models(config.models_directory, *digests),
@@ -109,13 +110,15 @@ struct Agent::Parts {
   TenantTable tenants;
   const std::unique_ptr<FileDigests> digests;
   const std::unique_ptr<ResourceStore> store;
+  SharedCopies copies;
   const ModelRepository models;
   PathScrubber scrubber;
   ConnectionTable connections;
   Housekeeping housekeeping;
   RefusalLog refusals;
-  Services services{config,  *runtime, slabs,  tasks,  *poller,  crew,         connections,
-                    tenants, *digests, *store, models, scrubber, housekeeping, refusals};
+  Services services{config, *runtime,    slabs,    tasks,        *poller,
+                    crew,   connections, tenants,  *digests,     *store,
+                    copies, models,      scrubber, housekeeping, refusals};
   Watch watch{services};
   Crew crew;
   bool stopped = false;
@@ -134,7 +137,7 @@ Result<std::unique_ptr<Agent>> Agent::start(AgentConfig config,
                                             std::unique_ptr<core::Runtime> runtime) {
   if (config.listeners.empty()) {
     VAC_TRY(std::string address, default_address());
-    config.listeners.push_back({std::move(address), {}, {}, {}});
+    config.listeners.push_back({std::move(address), {}, {}, {}, {}});
   }
   VAC_CHECK(validate(config));
   if (config.cache.directory.empty()) {

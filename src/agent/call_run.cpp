@@ -9,6 +9,7 @@
 #include "agent/connection.hpp"
 #include "agent/control.hpp"
 #include "agent/path_scrubber.hpp"
+#include "agent/region_binding.hpp"
 #include "base/text.hpp"
 #include "call/check.hpp"
 
@@ -82,9 +83,10 @@ void run_and_encode(Connection& connection, CallTask& task, std::int64_t started
   if (call.plugin_us == 0) call.plugin_us = to_us(done_ns - started_ns);
   Status encoded = check_in_place(task);
   if (encoded) {
-    encoded =
-        task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
-                                to_us(done_ns - task.received_ns), connection.largest_frame());
+    if (!task.places.empty()) deliver_results(connection, task);
+    encoded = task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
+                                      to_us(done_ns - task.received_ns), connection.largest_frame(),
+                                      task.delivered);
   }
   if (encoded) return;
   const std::string text = concat(task.op->name, ": ", encoded.error().text());
@@ -95,7 +97,12 @@ void run_and_encode(Connection& connection, CallTask& task, std::int64_t started
 
 Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
                  std::span<std::byte> frame) {
-  VAC_CHECK(wire::decode_call(*task.op, frame, task.call));
+  RegionBinding regions(connection, task);
+  if (Status decoded = wire::decode_call(*task.op, frame, task.call, &regions); !decoded) {
+    if (regions.refused_bytes() == 0) return decoded;
+    return no_room(connection.tenant(), "an input", regions.refused_bytes())
+        .with_context(task.op->name);
+  }
   if (task.op->control()) {
     VAC_CHECK(bind_control(connection, task));
   }
@@ -105,6 +112,7 @@ Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader
   }
   task.call.flags = VAC_CALL_MAY_BLOCK;
   task.outputs.begin(connection.tenant().memory());
+  if (!task.places.empty()) place_results(connection, task);
   task.context.sink = &task.outputs;
   for (std::uint32_t i = 0; i < task.call.arg_count; ++i) {
     if (in_place(task.call.args[i])) task.capacities.push_back(task.call.args[i].bytes);

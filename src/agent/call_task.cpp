@@ -16,6 +16,11 @@ constexpr std::size_t kKeptMessage = 1024;
 
 void CallTask::reset() noexcept {
   outputs.clear();
+  descriptor.reset();
+  delivered.clear();
+  places.clear();
+  copies.clear();
+  regions.clear();
   frame.reset();
   held.clear();
   capacities.clear();

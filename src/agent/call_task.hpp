@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "agent/block.hpp"
+#include "agent/region.hpp"
 #include "agent/reply_buffer.hpp"
+#include "base/fd.hpp"
 #include "base/mutex.hpp"
 #include "call/op_table.hpp"
 #include "core/call_context.hpp"
@@ -24,6 +26,12 @@ class TaskPool;
 
 /// Most resource arguments of an operation: an operation has at most 16 arguments.
 inline constexpr std::size_t kMostResources = 16;
+
+/// A region that a call's frame names.
+struct FoundRegion {
+  std::uint32_t id;
+  std::shared_ptr<Region> region;  // the client may drop it under the call
+};
 
 /// All memory of one call. Has one owner at a time: the reading thread, the queue, the thread that
 /// runs it, or the connection's pending output. `context.cancel()` alone may be called by others,
@@ -52,7 +60,12 @@ struct CallTask {
   std::vector<std::uint64_t> capacities;  ///< of inout arrays and tensors, in order
   Block
       frame;  ///< what `call` points into, unless that is the staging buffer of the reading thread
+  std::vector<FoundRegion> regions;
+  std::vector<Block> copies;                  ///< of inputs in regions
+  std::vector<wire::RegionResult> places;     ///< where its client wants results
+  std::vector<wire::RegionResult> delivered;  ///< those that are there
   ReplyBuffer outputs;
+  Fd descriptor;  ///< that leaves with the reply
   wire::FrameEncoder reply;
 };
 

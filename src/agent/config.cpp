@@ -170,7 +170,7 @@ Status check_surroundings(const AgentConfig& config) {
   std::vector<ListenerConfig> listeners = config.listeners;
   if (listeners.empty()) {
     VAC_TRY(std::string address, default_address());
-    listeners.push_back({std::move(address), {}, {}, {}});
+    listeners.push_back({std::move(address), {}, {}, {}, {}});
   }
   for (const ListenerConfig& listener : listeners) {
     if (Status good = check_place(listener); !good) {

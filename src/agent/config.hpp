@@ -19,6 +19,10 @@ struct RuntimeOptions;
 
 namespace vac::agent {
 
+/// What a call does with an input in memory that its client can change at any time: `copy` reads it
+/// once, `in_place` works on it, for clients of the agent's own user alone.
+enum class SharedInput : std::uint8_t { copy, in_place };
+
 /// One address to listen on, and who may use it. Without `uids` and `group` it is the agent's own
 /// user alone; with `group` whoever may open the socket; with `uids` those users and the agent's
 /// own.
@@ -27,13 +31,15 @@ struct ListenerConfig {
   std::string group;
   std::vector<std::uint32_t> uids;
   std::string tenant;  ///< all who connect here are this one tenant; empty: each user is one
+  SharedInput shared_input = SharedInput::copy;
 };
 
 /// What a tenant, or one of its connections, may use.
 struct LimitsConfig {
-  std::uint64_t memory = 4ULL << 30;   ///< of a tenant: requests and results in transit
-  std::uint64_t frame = 4ULL << 30;    ///< the largest request or reply, at most `memory`
-  std::uint32_t calls_in_flight = 64;  ///< of a connection
+  std::uint64_t memory = 4ULL << 30;     ///< of a tenant: requests and results in transit
+  std::uint64_t frame = 4ULL << 30;      ///< the largest request or reply, at most `memory`
+  std::uint64_t regions = 256ULL << 20;  ///< of a tenant: memory shared with its clients
+  std::uint32_t calls_in_flight = 64;    ///< of a connection
 };
 
 struct CacheConfig {

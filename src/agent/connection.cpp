@@ -178,12 +178,16 @@ Status Connection::greet(const wire::Hello& theirs) {
   wire::Hello ours;
   ours.calls_in_flight = limits.calls_in_flight;
   ours.largest_frame = limits.frame;
+  if (channel_->carries_descriptors() && limits.regions != 0) {
+    ours.region_kinds = wire::region_bit(wire::RegionKind::memfd);
+  }
   VAC_TRY(agreed_, wire::negotiate(ours, theirs));
 
   const std::optional<std::uint32_t> uid = channel_->peer_uid();
   const std::string credential = !listener_.tenant.empty() ? concat("tenant ", listener_.tenant)
                                  : uid                     ? concat("uid ", *uid)
                                                            : "everybody";
+  works_in_place_ = listener_.shared_input == SharedInput::in_place && uid == ::geteuid();
   tenant_ = &services_.tenants.get(listener_.address, credential);
   core::SessionOptions options;
   options.tenant = tenant_->key();

@@ -20,6 +20,7 @@
 #include "agent/held_resource.hpp"
 #include "agent/owner_word.hpp"
 #include "agent/poller.hpp"
+#include "agent/region.hpp"
 #include "agent/services.hpp"
 #include "agent/tenant.hpp"
 #include "agent/worker.hpp"
@@ -99,6 +100,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   core::Session& session() const noexcept { return *session_; }
   Tenant& tenant() const noexcept { return *tenant_; }
   HeldResources& resources() noexcept { return resources_; }
+  RegionTable& regions() noexcept { return regions_; }
+  /// Whether the client can be given regions.
+  bool shares_memory() const noexcept { return agreed_.region_kinds != 0; }
+  /// Whether calls may work on regions themselves (see SharedInput).
+  bool works_in_place() const noexcept { return works_in_place_; }
   std::uint64_t largest_frame() const noexcept { return agreed_.largest_frame; }
   std::uint32_t calls_allowed() const noexcept { return agreed_.calls_in_flight; }
 
@@ -126,6 +132,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   wire::Hello agreed_;
   Tenant* tenant_ = nullptr;
   std::unique_ptr<core::Session> session_;
+  bool works_in_place_ = false;
 
   // The owner's.
   FrameReader reader_;
@@ -136,6 +143,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t last_event_ = 0;
 
   HeldResources resources_;  // after the session that they belong to
+  RegionTable regions_;
   CallsInFlight calls_;
   Writer writer_;
 };

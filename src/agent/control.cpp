@@ -16,6 +16,7 @@
 #include "agent/file_digests.hpp"
 #include "agent/info.hpp"
 #include "agent/model_repository.hpp"
+#include "agent/region.hpp"
 #include "agent/upload.hpp"
 #include "base/errno_error.hpp"
 #include "base/text.hpp"
@@ -63,6 +64,8 @@ class Arguments {
   Status put(std::uint32_t index, std::string_view text) {
     return put(index, std::as_bytes(std::span(text)));
   }
+
+  void send_along(Fd descriptor) { task_.descriptor = std::move(descriptor); }
 
   /// What the call had of a resource ends here.
   void let_go() { task_.held.clear(); }
@@ -120,6 +123,48 @@ Status resource_drop(Connection& /*connection*/, Arguments& arguments) {
   return {};
 }
 
+/// Nothing may name the region before the client has proven that it sees it.
+Status region_open(Connection& connection, Arguments& arguments) {
+  if (!connection.shares_memory()) {
+    return Error{Errc::not_supported, "no kind of region was agreed upon in hello"};
+  }
+  const std::uint64_t kind = arguments.scalar(1);
+  if (kind != static_cast<std::uint64_t>(wire::RegionKind::memfd)) {
+    return Error{Errc::not_supported,
+                 concat("region kind ", kind, " is not offered on this connection")};
+  }
+  VAC_TRY(std::shared_ptr<Region> region, Region::create(connection.tenant(), arguments.scalar(0)));
+  const std::uint64_t bytes = region->bytes().size();
+  Fd descriptor = region->take_descriptor();
+  VAC_TRY(const std::uint32_t id, connection.regions().add(std::move(region)));
+  arguments.put(2, id);
+  arguments.put(3, kind);
+  arguments.put(4, bytes);
+  arguments.put(5, 0);
+  arguments.send_along(std::move(descriptor));
+  return {};
+}
+
+Status region_ready(Connection& connection, Arguments& arguments) {
+  const auto id = static_cast<std::uint32_t>(arguments.scalar(0));
+  const std::shared_ptr<Region> region = connection.regions().find(id);
+  if (region == nullptr) return Error{Errc::invalid, concat("there is no region ", id)};
+  if (!region->proves(arguments.bytes(1))) {
+    connection.regions().remove(id);
+    return Error{Errc::access_denied, concat("region ", id,
+                                             " is not the memory that the client has mapped: it is "
+                                             "closed, send data inline")};
+  }
+  region->open();
+  return {};
+}
+
+Status region_drop(Connection& connection, Arguments& arguments) {
+  const auto id = static_cast<std::uint32_t>(arguments.scalar(0));
+  if (connection.regions().remove(id) != nullptr) return {};
+  return Error{Errc::invalid, concat("there is no region ", id)};
+}
+
 /// The bytes are those that the resource was opened with, before and after they were read.
 Status check_unchanged(FileDigests& digests, const Fd& opened, const core::ResourceFile& file) {
   const auto known = digests.digest(opened.get(), file.name);
@@ -172,13 +217,16 @@ struct Control {
   bool quick;
 };
 
-constexpr std::array<Control, 7> kControls{{
+constexpr std::array<Control, 10> kControls{{
     {"ping", ping, true},
     {"resource_add", resource_add, false},
     {"resource_open", resource_open, false},
     {"resource_data", resource_data, false},
     {"resource_drop", resource_drop, false},
     {"resource_read", resource_read, false},
+    {"region_open", region_open, false},
+    {"region_ready", region_ready, true},
+    {"region_drop", region_drop, false},
     {"info", info, false},
 }};
 

@@ -4,6 +4,7 @@
 #include "agent/connection.hpp"
 #include "agent/connection_table.hpp"
 #include "agent/model_repository.hpp"
+#include "agent/region.hpp"
 #include "base/json_text.hpp"
 #include "core/runtime.hpp"
 
@@ -18,11 +19,17 @@ std::string describe_agent(const Connection& connection) {
   json.key("tenant").string(connection.tenant().title());
   json.key("limits").begin_object();
   json.key("memory").number(connection.tenant().memory().limit());
+  json.key("regions").number(connection.tenant().regions().limit());
   json.key("frame").number(connection.largest_frame());
   json.key("calls_in_flight").number(connection.calls_allowed()).end_object();
   json.key("models").begin_array();
   for (const std::string& name : services.models.names()) json.string(name);
   json.end_array();
+  json.key("shared_memory").begin_object();
+  json.key("offered").boolean(connection.shares_memory());
+  json.key("in_place").boolean(connection.works_in_place());
+  json.key("copied_inputs").number(services.copies.inputs());
+  json.key("copied_results").number(services.copies.results()).end_object();
   json.key("sessions").number(services.connections.size());
   json.end_object();
   std::string text = json.take();

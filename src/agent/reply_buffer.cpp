@@ -15,10 +15,16 @@ void ReplyBuffer::clear() noexcept {
   arena_used_ = 0;
   refused_bytes_ = 0;
   blocks_.clear();
+  places_.clear();
   outputs_.clear();
 }
 
-void* ReplyBuffer::memory(std::uint64_t bytes) {
+void* ReplyBuffer::memory(std::uint32_t arg, std::uint32_t child, std::uint64_t bytes) {
+  for (const Place& place : places_) {
+    if (place.arg == arg && place.child == child && bytes <= place.memory.size()) {
+      return place.memory.data();
+    }
+  }
   // A result of no bytes still needs an address that is not null.
   const std::uint64_t wanted = std::max<std::uint64_t>(wire::align_up(bytes), wire::kAlignment);
   if (!arena_) arena_ = pool_.get(kArenaBytes);
@@ -46,7 +52,7 @@ void* ReplyBuffer::output(vac_call& /*call*/, std::uint32_t arg, std::uint32_t c
       return output.arg == arg && output.child == child;
     });
     if (again) return nullptr;
-    void* const data = memory(bytes);
+    void* const data = memory(arg, child, bytes);
     if (data == nullptr) {
       refused_bytes_ = bytes;
       return nullptr;

@@ -29,6 +29,10 @@ class ReplyBuffer final : public core::OutputSink {
     clear();
     account_ = &account;
   }
+  /// An output of this call that fits is to be made there; the memory must live until clear().
+  void place(std::uint32_t arg, std::uint32_t child, std::span<std::byte> memory) {
+    places_.push_back({arg, child, memory});
+  }
   void* output(vac_call& call, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
                std::uint8_t type, std::uint8_t rank, const std::int64_t* dims) noexcept override;
 
@@ -39,13 +43,19 @@ class ReplyBuffer final : public core::OutputSink {
   void clear() noexcept;
 
  private:
-  void* memory(std::uint64_t bytes);
+  struct Place {
+    std::uint32_t arg, child;
+    std::span<std::byte> memory;
+  };
+
+  void* memory(std::uint32_t arg, std::uint32_t child, std::uint64_t bytes);
 
   SlabPool& pool_;
   MemoryAccount* account_ = nullptr;
   Slab arena_;
   std::size_t arena_used_ = 0;
   std::uint64_t refused_bytes_ = 0;
+  std::vector<Place> places_;
   std::vector<Block> blocks_;
   std::vector<wire::FrameEncoder::Output> outputs_;
 };

@@ -22,6 +22,7 @@ class PathScrubber;
 class Poller;
 class RefusalLog;
 class ResourceStore;
+class SharedCopies;
 class TaskPool;
 class TenantTable;
 
@@ -37,6 +38,7 @@ struct Services {
   TenantTable& tenants;
   FileDigests& digests;
   ResourceStore& store;
+  SharedCopies& copies;
   const ModelRepository& models;
   const PathScrubber& scrubber;
   Housekeeping& housekeeping;

@@ -20,7 +20,8 @@ Tenant& TenantTable::get(const std::string& address, const std::string& credenti
   const MutexLock lock(mutex_);
   std::unique_ptr<Tenant>& place = tenants_[key];
   if (place == nullptr) {
-    place = std::make_unique<Tenant>(key, credential, ResourceStore::folder_of(key), memory_limit_);
+    place = std::make_unique<Tenant>(key, credential, ResourceStore::folder_of(key), memory_limit_,
+                                     regions_limit_);
   }
   return *place;
 }

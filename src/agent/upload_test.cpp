@@ -77,7 +77,7 @@ class Uploads : public testing::Test {
   }
   void SetUp() override { open_store(); }
   Tenant& tenant(const std::string& name) {
-    return *tenants_.try_emplace(name, std::make_unique<Tenant>(name, name, name, kMemory))
+    return *tenants_.try_emplace(name, std::make_unique<Tenant>(name, name, name, kMemory, kMemory))
                 .first->second;
   }
   Result<std::unique_ptr<Upload>> begin(const std::string& manifest, const char* tenant = "t1",

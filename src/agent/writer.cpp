@@ -41,10 +41,14 @@ void advance(std::span<iovec>& parts, std::size_t bytes) {
 std::ptrdiff_t Writer::send_some(std::span<iovec>& from) {
   std::ptrdiff_t count;
   do {
-    count = channel_.send(from, transport::Wait::now);
+    count = descriptor_ < 0 ? channel_.send(from, transport::Wait::now)
+                            : channel_.send_with(from, descriptor_, transport::Wait::now);
   } while (count == -EINTR);
   if (count == -EAGAIN) return 0;
-  if (count > 0) advance(from, static_cast<std::size_t>(count));
+  if (count > 0) {
+    advance(from, static_cast<std::size_t>(count));
+    descriptor_ = -1;
+  }
   return count;
 }
 
@@ -113,9 +117,13 @@ Writer::Outcome Writer::send_or_keep(TaskPtr& task) {
   wire::FrameEncoder& reply = task->reply;
   std::span<iovec> frame = reply.frame();
   if (!reply.payload_follows()) {
-    if (idle() && send_some(frame) < 0) return Outcome::broken;
-    if (frame.empty()) return Outcome::done;
-    if (total(frame) <= kCopiedRest) {
+    if (idle()) {
+      descriptor_ = task->descriptor.get();
+      if (send_some(frame) < 0) return Outcome::broken;
+      if (frame.empty()) return Outcome::done;
+    }
+    const bool gone = !task->descriptor || (idle() && descriptor_ < 0);
+    if (gone && total(frame) <= kCopiedRest) {
       copy(frame);
       return arm();
     }
@@ -159,6 +167,7 @@ bool Writer::next_frame(std::vector<TaskPtr>& sent) {
       add_queued(total(current_));
     } else {
       current_ = reply.task->reply.frame();
+      descriptor_ = reply.task->descriptor.get();
     }
     if (!current_.empty()) {
       current_kind_ = Current::reply;
@@ -223,6 +232,7 @@ std::vector<TaskPtr> Writer::close() {
   replies_.clear();
   current_ = {};
   current_kind_ = Current::none;
+  descriptor_ = -1;
   std::vector<std::byte>().swap(sending_);
   std::vector<std::byte>().swap(waiting_);
   queued_ = 0;

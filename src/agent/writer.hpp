@@ -87,6 +87,7 @@ class Writer {
   std::atomic<bool> backlogged_{false};
   mutable Mutex mutex_;
   bool closed_ VAC_GUARDED_BY(mutex_) = false;
+  int descriptor_ VAC_GUARDED_BY(mutex_) = -1;  // leaves with the first byte of current_
   bool armed_ VAC_GUARDED_BY(mutex_) = false;
   std::uint64_t queued_ VAC_GUARDED_BY(mutex_) = 0;
   std::int64_t progress_ns_ VAC_GUARDED_BY(mutex_) = 0;

@@ -2,6 +2,7 @@
 #include "agent/writer.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -125,6 +126,62 @@ TEST_F(WriterTest, LetsSmallFramesPassBetweenThePiecesOfLongReplies) {
   EXPECT_LT(all.find("2222"), all.rfind("1111"));
   const long difference = std::ranges::count(all, '1') - std::ranges::count(all, '2');
   EXPECT_LT(std::abs(difference), 1000) << "but for the heads";
+}
+
+/// The reply of a descriptor, in whatever state the pipe is.
+class WriterOfDescriptors : public WriterTest {
+ protected:
+  WriterOfDescriptors() { pair_.client->accept_descriptors(); }
+  TaskPtr reply_with_descriptor(std::uint64_t request) {
+    TaskPtr task = long_reply(request, 100);
+    task->descriptor.reset(::memfd_create("test", MFD_CLOEXEC));
+    return task;
+  }
+  void expect_one_descriptor() {
+    EXPECT_TRUE(pair_.client->take_descriptor());
+    EXPECT_FALSE(pair_.client->take_descriptor());
+  }
+};
+
+TEST_F(WriterOfDescriptors, SendsItWithItsReply) {
+  TaskPtr task = reply_with_descriptor(1);
+  EXPECT_EQ(writer_.send(task), Outcome::done);
+  EXPECT_NE(read_all().find("1111"), std::string::npos);
+  expect_one_descriptor();
+}
+
+TEST_F(WriterOfDescriptors, KeepsItUntilThePipeTakesItsReply) {
+  const std::string before(200'000, 'b');
+  (void)send(before);
+  ASSERT_TRUE(writer_.pending());
+  TaskPtr task = reply_with_descriptor(1);
+  (void)writer_.send(task);
+  EXPECT_EQ(task, nullptr);
+  (void)send("behind");
+  std::string all;
+  while (all.size() < before.size()) {
+    all += read();
+    if (all.size() < before.size()) {
+      EXPECT_FALSE(pair_.client->take_descriptor()) << "before its reply";
+    }
+    (void)writer_.flush();
+  }
+  all += read_all();
+  EXPECT_NE(all.find("1111"), std::string::npos);
+  EXPECT_NE(all.find("behind"), std::string::npos);
+  expect_one_descriptor();
+}
+
+/// Full to the last byte, but nothing of ours waits.
+TEST_F(WriterOfDescriptors, KeepsItWhereThePipeIsFull) {
+  std::string byte = "x";
+  iovec part{byte.data(), 1};
+  while (pair_.agent->send({&part, 1}, transport::Wait::now) == 1) continue;
+  TaskPtr task = reply_with_descriptor(1);
+  EXPECT_EQ(writer_.send(task), Outcome::arm);
+  EXPECT_EQ(task, nullptr);
+  EXPECT_NE(read_all().find("1111"), std::string::npos);
+  expect_one_descriptor();
 }
 
 TEST_F(WriterTest, HoldsTasksWhileTooMuchWaits) {

@@ -7,3 +7,5 @@ foreach(name program protocol read resources)
 endforeach()
 vac_test(agent_hostile_test LABEL "integration;soak-asan" SOURCES agent_hostile_test.cpp LIBS ${libs}
   DEPENDS vaccel-agent plugin_noop)
+vac_test(agent_regions_test LABEL integration SOURCES agent_regions_test.cpp LIBS ${libs} nlohmann_json::nlohmann_json
+  DEPENDS vaccel-agent plugin_mbench plugin_reference)

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 
 #include "base/fd.hpp"
 #include "support/test_paths.hpp"
@@ -25,16 +26,34 @@ constexpr int kPatienceMs = 30'000;  // sanitizers are slow to start
 }  // namespace
 
 AgentProcess::AgentProcess(std::vector<std::string> arguments) {
+  make_folder();
+  arguments.insert(arguments.begin(), {"--listen", address_});
+  start(arguments);
+}
+
+AgentProcess::AgentProcess(std::vector<std::string> arguments, std::string config) {
+  make_folder();
+  constexpr std::string_view kPlace = "ADDRESS";
+  config.replace(config.find(kPlace), kPlace.size(), address_);
+  const std::string file = folder_ + "/agent.toml";
+  std::ofstream(file) << config;
+  arguments.insert(arguments.begin(), {"--config", file});
+  start(arguments);
+}
+
+void AgentProcess::make_folder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "vac-agent-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
   folder_ = pattern;
   address_ = "unix://" + folder_ + "/agent.sock";
+}
+
+void AgentProcess::start(const std::vector<std::string>& arguments) {
   int ready[2];
   if (::pipe2(ready, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
   Fd ready_read(ready[0]), ready_write(ready[1]);
 
-  std::vector<std::string> words = {program("vaccel-agent").string(), "--listen", address_,
-                                    "--ready-fd", "3"};
+  std::vector<std::string> words = {program("vaccel-agent").string(), "--ready-fd", "3"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -15,6 +15,8 @@ namespace vac::test {
 class AgentProcess {
  public:
   explicit AgentProcess(std::vector<std::string> arguments);
+  /// With a configuration: TOML with ADDRESS in it for its own, on which it then listens alone.
+  AgentProcess(std::vector<std::string> arguments, std::string config);
   ~AgentProcess();
   AgentProcess(const AgentProcess&) = delete;
   AgentProcess& operator=(const AgentProcess&) = delete;
@@ -31,6 +33,8 @@ class AgentProcess {
   void kill();
 
  private:
+  void make_folder();
+  void start(const std::vector<std::string>& arguments);
   int wait(int within_ms);
   std::string folder_, address_;
   pid_t pid_ = -1;

@@ -24,7 +24,8 @@ std::string RawFrame::text() const {
   return std::string(wire::failure_text(std::span<const std::byte>(bytes_)));
 }
 
-RawReply::RawReply(RawFrame frame, BuiltCall& call) : frame_(std::move(frame)) {
+RawReply::RawReply(RawFrame frame, BuiltCall& call, std::span<const wire::RegionResult> placed)
+    : frame_(std::move(frame)) {
   if (frame_.header.kind != wire::Kind::reply) throw broken("the frame is no reply");
   records_ = call.records();
   if (code() != VAC_OK) return;
@@ -33,7 +34,7 @@ RawReply::RawReply(RawFrame frame, BuiltCall& call) : frame_(std::move(frame)) {
   std::vector<wire::ListCount> counts;
   const std::size_t head = static_cast<std::size_t>(wire::head_bytes(frame_.header));
   const Status read = wire::decode_reply(*find_op(answered.op), frame_.bytes().first(head),
-                                         answered, parts_, counts);
+                                         answered, parts_, counts, placed);
   if (!read) throw broken(read.error().message());
 }
 
@@ -42,6 +43,11 @@ std::uint64_t RawReply::scalar(std::size_t arg) const { return records_.at(arg).
 std::span<const std::byte> RawReply::data(std::uint32_t arg, std::uint32_t child) const {
   for (const wire::ReplyPart& part : parts_) {
     if (part.arg != arg || part.child != child) continue;
+    if (part.in_region) {
+      const auto* const in_place =
+          reinterpret_cast<const std::byte*>(records_.at(part.record).value);
+      return {in_place, static_cast<std::size_t>(part.bytes)};
+    }
     const std::byte* const from =
         part.in_head != nullptr
             ? part.in_head
@@ -71,10 +77,13 @@ wire::Hello RawClient::greet(const wire::Hello& ours) {
 }
 
 std::vector<std::byte> RawClient::call_bytes(BuiltCall& call, std::uint64_t request,
-                                             std::uint32_t deadline_us) {
+                                             std::uint32_t deadline_us, wire::RegionMap* regions,
+                                             std::vector<wire::RegionResult>* placed) {
   wire::FrameEncoder encoder;
-  const Status encoded = encoder.encode_call(call.call(), request, deadline_us, UINT64_MAX / 2);
+  const Status encoded =
+      encoder.encode_call(call.call(), request, deadline_us, UINT64_MAX / 2, regions);
   if (!encoded) throw broken(encoded.error().message());
+  if (placed != nullptr) placed->assign(encoder.placed().begin(), encoder.placed().end());
   std::vector<std::byte> bytes;
   append(bytes, encoder.frame());
   if (encoder.payload_follows()) {
@@ -86,7 +95,7 @@ std::vector<std::byte> RawClient::call_bytes(BuiltCall& call, std::uint64_t requ
 }
 
 std::uint64_t RawClient::call(BuiltCall& call, std::uint32_t deadline_us) {
-  send(call_bytes(call, next_request_, deadline_us));
+  send(call_bytes(call, next_request_, deadline_us, regions_, &placed_));
   return next_request_++;
 }
 
@@ -99,7 +108,7 @@ void RawClient::cancel(std::uint64_t request) {
 
 RawReply RawClient::run(BuiltCall& call) {
   const std::uint64_t request = this->call(call);
-  RawReply reply(receive(), call);
+  RawReply reply(receive(), call, placed_);
   if (reply.header().request != request) throw broken("the reply is another call's");
   return reply;
 }

@@ -43,13 +43,14 @@ class RawFrame {
 /// A reply checked against its call: what the outputs hold, by the argument's place in the table.
 class RawReply {
  public:
-  RawReply(RawFrame frame, BuiltCall& call);
+  /// `placed`: the call's results that may have been left in a region.
+  RawReply(RawFrame frame, BuiltCall& call, std::span<const wire::RegionResult> placed = {});
 
   int code() const noexcept { return frame_.code(); }
   std::string text() const { return frame_.text(); }
   const wire::FrameHeader& header() const noexcept { return frame_.header; }
   std::uint64_t scalar(std::size_t arg) const;
-  /// Of an array, a tensor, or a child of a list.
+  /// Of an array, a tensor, or a child of a list: where it came, or in its region.
   std::span<const std::byte> data(std::uint32_t arg, std::uint32_t child = 0) const;
 
  private:
@@ -67,6 +68,9 @@ class RawClient {
   RawClient(RawClient&&) = default;
   RawClient& operator=(RawClient&&) = default;
 
+  /// From now on calls name what lies there; it must live as long.
+  void share(wire::RegionMap& regions) { regions_ = &regions; }
+
   /// Connected, and hello is over.
   static RawClient greeted(const std::string& address);
   /// Says hello and reads the answer, which must be one.
@@ -76,7 +80,9 @@ class RawClient {
   std::uint64_t call(BuiltCall& call, std::uint32_t deadline_us = 0);
   /// The frames of a call of that number, as bytes.
   static std::vector<std::byte> call_bytes(BuiltCall& call, std::uint64_t request,
-                                           std::uint32_t deadline_us = 0);
+                                           std::uint32_t deadline_us = 0,
+                                           wire::RegionMap* regions = nullptr,
+                                           std::vector<wire::RegionResult>* placed = nullptr);
   void cancel(std::uint64_t request);
   /// Sends a call and reads its reply, which must be the next one.
   RawReply run(BuiltCall& call);
@@ -95,12 +101,16 @@ class RawClient {
   void close() { channel_.reset(); }
   transport::Channel& channel() { return *channel_; }
   std::uint64_t next_request() const noexcept { return next_request_; }
+  /// The bytes of a call of that number have been sent.
+  void skip_request() noexcept { ++next_request_; }
 
  private:
   bool receive_bytes(std::span<std::byte> to);
 
   std::unique_ptr<transport::Channel> channel_;
   std::uint64_t next_request_ = 1;
+  wire::RegionMap* regions_ = nullptr;
+  std::vector<wire::RegionResult> placed_;  // of the last call
 };
 
 }  // namespace vac::test
