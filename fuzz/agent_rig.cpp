@@ -173,7 +173,27 @@ void AgentRig::greet() {
   require(greeted_, "the agent does not answer a hello");
 }
 
-void AgentRig::give(std::span<const std::byte> bytes) { channel_->give(bytes); }
+void AgentRig::FrameStarts::add(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    if (left_ == 0) {
+      head_.push_back(bytes.front());
+      bytes = bytes.subspan(1);
+      if (head_.size() < sizeof(FrameHeader)) continue;
+      const FrameHeader header = wire::read_header(head_.data());
+      left_ = wire::frame_bytes(header) - sizeof header;
+      head_.clear();
+    }
+    const std::size_t taken =
+        static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
+    left_ -= taken;
+    bytes = bytes.subspan(taken);
+  }
+}
+
+void AgentRig::give(std::span<const std::byte> bytes) {
+  given_.add(bytes);
+  channel_->give(bytes);
+}
 
 std::uint64_t AgentRig::call(test::BuiltCall call, std::uint32_t deadline_us) {
   const std::uint64_t request = next_request();
@@ -187,8 +207,9 @@ std::uint64_t AgentRig::call(test::BuiltCall call, std::uint32_t deadline_us) {
       test::append(bytes, data);
     }
   }
+  const bool is_call = given_.at_start();
   give(bytes);
-  asked_.emplace(request, std::move(call));
+  if (is_call) asked_.emplace(request, std::move(call));
   return request;
 }
 

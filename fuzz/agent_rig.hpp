@@ -108,7 +108,20 @@ class AgentRig {
   void check_failure(std::span<const std::byte> frame, Answer& answer) const;
   void check_text(const std::string& text) const;
 
+  /// Where frames begin in what has been given, as far as they are well formed.
+  class FrameStarts {
+   public:
+    void add(std::span<const std::byte> bytes);
+    /// Whether what comes next is a frame, and not the rest of one.
+    bool at_start() const noexcept { return head_.empty() && left_ == 0; }
+
+   private:
+    std::vector<std::byte> head_;  // an incomplete header
+    std::uint64_t left_ = 0;       // of a frame, behind its header
+  };
+
   std::unique_ptr<Parts> parts_;
+  FrameStarts given_;
   AgentEnd* channel_ = nullptr;  // the connection's
   std::uint64_t next_request_ = 1;
   bool greeted_ = false, foreign_ = false, ended_ = false, goodbye_ = false;
