@@ -15,6 +15,7 @@
 
 #include "base/mutex.hpp"
 #include "mapped_region.hpp"
+#include "wire/regions.hpp"
 
 namespace vac::remote {
 
@@ -29,13 +30,10 @@ class Arena : public std::enable_shared_from_this<Arena> {
  public:
   static constexpr std::uint64_t kFirstRegionBytes = std::uint64_t{2} << 20;
   static constexpr std::uint64_t kLargestRegionBytes = std::uint64_t{64} << 20;
-  static constexpr std::uint32_t kMostRegions = 15;  // their ids are 1 to 15
+  static constexpr std::uint32_t kMostRegions = wire::kMostRegions;
 
-  /// Where bytes are, as a record on the wire says it.
-  struct Location {
-    std::uint32_t region;  // its id
-    std::uint64_t offset;
-  };
+  /// Where bytes are.
+  using Location = wire::RegionPart;
 
   /// That a call uses a block. A value: copies are the same pin, to be ended once.
   class Pin {

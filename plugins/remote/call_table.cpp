@@ -22,6 +22,7 @@ Place* CallTable::try_take() noexcept {
   place.cancelled.store(false, std::memory_order_relaxed);
   place.payload_left = 0;
   place.request = 0;
+  place.placed.clear();
   place.code = VAC_OK;
   place.detail = 0;
   return &place;

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "arena.hpp"
 #include "base/futex_word.hpp"
 #include "call/op_table.hpp"
 #include "patience.hpp"
@@ -62,7 +63,8 @@ struct Place {
   // The owner's alone.
   Patience patience;
   wire::FrameEncoder encoder;
-  bool queued = false;  // the turn to send was taken when it came
+  bool queued = false;           // the turn to send was taken when it came
+  std::vector<Arena::Pin> pins;  // of what the call has in regions, until the place is free
 
   // The leader's alone, while the call is in flight.
   bool answered = false;           // its reply has begun
@@ -89,6 +91,7 @@ struct Place {
   int code = VAC_OK;
   std::uint32_t detail = 0;
   std::string text;
+  std::vector<wire::RegionResult> placed;  // results that the agent may leave in a region
   Place* next_sender = nullptr;
 
   Signal signal;

@@ -44,12 +44,15 @@ Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_even
       address_(std::move(address)),
       largest_frame_(agreed.largest_frame),
       grace_ns_(grace_ns),
+      arena_(agreed.region_kinds == 0 ? nullptr : Arena::create()),
       table_(agreed.calls_in_flight),
       reader_(agreed.largest_frame) {
   cancels_.reserve(wire::kMaxCallsInFlight);
+  if (arena_ != nullptr) channel_->accept_descriptors();
 }
 
 Connection::~Connection() {
+  if (arena_ != nullptr) arena_->orphan();
   if (ended() || !outbox_.empty()) return;
   wire::FrameHeader goodbye;
   goodbye.kind = wire::Kind::goodbye;
@@ -299,6 +302,7 @@ Status Connection::take_result(const Place& place) {
 }
 
 void Connection::free_place(Place& place) {
+  if (!place.pins.empty()) end_pins(place);
   table_.release(place);
   if (leads_for_room_) wake(leader_woken_);
   if (place_waiters_ == 0) return;
@@ -378,6 +382,7 @@ void Connection::end(End why) {
       if (!table_.taken(place)) continue;
       table_.set_waiting(place, false);
       if (place.abandoned) {
+        place.pins.clear();
         table_.release(place);
       } else if (!place.done) {
         place.done = place.lost = true;
@@ -390,6 +395,7 @@ void Connection::end(End why) {
   }
   places_changed_.wake_all();
   channel_->shutdown();
+  if (arena_ != nullptr) arena_->orphan();
   for (std::size_t i = 0; i < count; ++i) ended[i]->signal.raise();
 }
 

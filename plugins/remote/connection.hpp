@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "arena.hpp"
 #include "base/fd.hpp"
 #include "base/futex_word.hpp"
 #include "base/mutex.hpp"
@@ -70,6 +71,10 @@ class Connection {
   /// Gives a resource id of the agent's back and does not wait for an answer. Where there is no
   /// room now, a later call of any thread takes it along.
   void drop_resource(std::uint64_t id) noexcept VAC_EXCLUDES(mutex_);
+
+  /// Memory that calls of this connection need not send, as long as it lasts; nullptr: there is
+  /// none to be had now, use other memory. Its content is not zero. May ask the agent for more.
+  std::unique_ptr<RegionBuffer> new_buffer(std::uint64_t bytes) VAC_EXCLUDES(growth_, mutex_);
 
   /// The connection has ended and will not come back.
   bool ended() const noexcept VAC_EXCLUDES(mutex_);
@@ -119,7 +124,14 @@ class Connection {
   Error end_error(const Op& op, std::string_view when) const VAC_REQUIRES(mutex_);
   Error stop_error(const Op& op, Patience::Stop stop) const;
 
+  // connection_regions.cpp: shared memory.
+  Status open_region(std::uint64_t bytes) VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
+  Status map_region(std::uint32_t id, std::uint64_t bytes) VAC_REQUIRES(growth_)
+      VAC_EXCLUDES(mutex_);
+  void end_pins(Place& place) VAC_REQUIRES(mutex_);
+
   // connection_send.cpp: the turn.
+  Status encode(Place& place) VAC_EXCLUDES(mutex_);
   Status send_call(Place& place) VAC_EXCLUDES(mutex_);
   Status withdraw(Place& place, std::optional<Error> why) VAC_EXCLUDES(mutex_);
   bool wait_for_turn(Place& place) VAC_EXCLUDES(mutex_);
@@ -157,6 +169,11 @@ class Connection {
   const std::string address_;
   const std::uint64_t largest_frame_;
   const std::int64_t grace_ns_;
+  const std::shared_ptr<Arena> arena_;  // shared with its buffers; nullptr: the agent shares none
+
+  // Who asks the agent for a region does so alone, from the question to the answer.
+  Mutex growth_;
+  std::int64_t refused_until_ns_ VAC_GUARDED_BY(growth_) = 0;
 
   mutable Mutex mutex_;
   CallTable table_ VAC_GUARDED_BY(mutex_);
@@ -180,9 +197,10 @@ class Connection {
   // Whoever has the lead.
   FrameReader reader_;
   ReplyPlan plan_;
-  Place* own_ = nullptr;          // the leader's own call; nullptr: it has none
-  Place* frame_place_ = nullptr;  // whose frame is being received
-  bool frame_dropped_ = false;    // its owner has left
+  Place* own_ = nullptr;                          // the leader's own call; nullptr: it has none
+  Place* frame_place_ = nullptr;                  // whose frame is being received
+  bool frame_dropped_ = false;                    // its owner has left
+  std::vector<wire::RegionResult> frame_placed_;  // results of that call that may be in a region
   std::int64_t receive_timeout_ms_ = 0;
 };
 

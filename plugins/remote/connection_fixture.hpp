@@ -101,6 +101,7 @@ struct LinkOptions {
   std::optional<int> buffer_bytes = std::nullopt;
   std::uint32_t calls_in_flight = wire::kMaxCallsInFlight;
   std::int64_t grace_ns = Patience::kGraceNs;
+  std::uint32_t region_kinds = 0;
 };
 
 /// A connection past its hello, and the agent's end of it.
@@ -110,6 +111,7 @@ struct Link {
   Link(const LinkOptions& options, test::ChannelPair pair) : agent(std::move(pair.agent)) {
     wire::Hello agreed;
     agreed.calls_in_flight = options.calls_in_flight;
+    agreed.region_kinds = options.region_kinds;
     connection =
         *Connection::create(std::move(pair.client), "unix:///test", agreed, options.grace_ns);
   }

@@ -193,6 +193,7 @@ Place* Connection::take_frame(const wire::FrameHeader& header) {
     if (!takes(*own_)) return nullptr;
     frame_dropped_ = false;
     own_->receiving = true;
+    frame_placed_.assign(own_->placed.begin(), own_->placed.end());
     return frame_place_ = own_;
   }
   const MutexLock lock(mutex_);
@@ -200,6 +201,7 @@ Place* Connection::take_frame(const wire::FrameHeader& header) {
   if (place == nullptr || !takes(*place)) return nullptr;
   frame_dropped_ = place->abandoned;
   place->receiving = !place->abandoned;
+  frame_placed_.assign(place->placed.begin(), place->placed.end());
   return frame_place_ = place;
 }
 
@@ -233,8 +235,8 @@ bool Connection::on_data(const wire::FrameHeader& header) {
 }
 
 bool Connection::plan_reply(Place& place) {
-  Status planned =
-      plan_.make(*place.op, reader_.head(), *place.call, place.host, place.scatter, place.strings);
+  Status planned = plan_.make(*place.op, reader_.head(), *place.call, place.host, frame_placed_,
+                              place.scatter, place.strings);
   if (planned) {
     reader_.scatter_to(place.scatter);
     return true;

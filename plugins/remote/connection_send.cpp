@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "connection.hpp"
+#include "place_pins.hpp"
 #include "poll_until.hpp"
 
 namespace vac::remote {
@@ -34,8 +35,7 @@ void append(std::vector<std::byte>& to, const wire::FrameHeader& frame) {
 Status Connection::send_call(Place& place) {
   if (place.queued && !wait_for_turn(place)) return withdraw(place, std::nullopt);
   try {
-    Status encoded = place.encoder.encode_call(*place.call, place.request, place.patience.left_us(),
-                                               largest_frame_);
+    Status encoded = encode(place);
     if (!encoded) {
       release_turn();
       return withdraw(place, std::move(encoded).error().with_context(place.op->name));
@@ -50,6 +50,18 @@ Status Connection::send_call(Place& place) {
     release_turn();
     return withdraw(place, Error{Errc::no_memory});
   }
+}
+
+/// Makes the frame of a call. What it has in regions is busy from now on.
+Status Connection::encode(Place& place) {
+  std::optional<PlacePins> pins;
+  if (arena_ != nullptr) pins.emplace(*arena_, place.pins);
+  VAC_CHECK(place.encoder.encode_call(*place.call, place.request, place.patience.left_us(),
+                                      largest_frame_, pins ? &*pins : nullptr));
+  if (place.encoder.placed().empty()) return {};
+  const MutexLock lock(mutex_);
+  place.placed.assign(place.encoder.placed().begin(), place.encoder.placed().end());
+  return {};
 }
 
 /// Frees a place whose call has not been sent.

@@ -19,6 +19,9 @@ enum class Control : std::uint32_t {
   resource_open = 3,
   resource_data = 4,
   resource_drop = 5,
+  region_open = 7,
+  region_ready = 8,
+  region_drop = 9,
 };
 
 /// One such call and its records. The arguments are given in the order of the operation's table;
@@ -49,6 +52,7 @@ class ControlCall {
   void in_bytes(const void* data, std::size_t bytes) noexcept {
     point(add(VAC_BYTE, VAC_ARRAY, VAC_IN), data, bytes);
   }
+  void out_u32() noexcept { add(VAC_U32, VAC_SCALAR, VAC_OUT); }
   void out_u64() noexcept { add(VAC_U64, VAC_SCALAR, VAC_OUT); }
   void out_u32s(std::span<std::uint32_t> room) noexcept {
     point(add(VAC_U32, VAC_ARRAY, VAC_OUT), room.data(), room.size_bytes());
@@ -63,7 +67,7 @@ class ControlCall {
   std::uint64_t bytes(std::size_t argument) const noexcept { return args_[argument].bytes; }
 
  private:
-  static constexpr std::size_t kMostArguments = 4;
+  static constexpr std::size_t kMostArguments = 6;
 
   vac_arg& add(std::uint8_t type, std::uint8_t form, std::uint8_t dir) noexcept {
     vac_arg& arg = args_[call_.arg_count++];

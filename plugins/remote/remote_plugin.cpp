@@ -76,6 +76,9 @@ Result<std::shared_ptr<Connection>> connect_to(const std::string& text,
   VAC_TRY(std::unique_ptr<transport::Channel> channel, transport::connect(address, patience));
   wire::Hello hello;
   hello.largest_frame = kLargestFrame;
+  if (channel->carries_descriptors()) {
+    hello.region_kinds = wire::region_bit(wire::RegionKind::memfd);
+  }
   hello.client_name = options.name.empty() ? program_invocation_short_name : options.name;
   VAC_TRY(const wire::Hello agreed, shake_hands(*channel, hello, text, patience));
   VAC_TRY(std::unique_ptr<Connection> connection,
@@ -134,6 +137,25 @@ void cancel(void* /*plugin*/, vac_call* call) {
   static_cast<SessionState*>(call->session_state)->connection->cancel(*call);
 }
 
+int alloc_buffer(void* /*plugin*/, void* session, std::uint64_t bytes, vac_buffer_view* view) {
+  const auto& opened = *static_cast<SessionState*>(session);
+  int code = VAC_ENOMEM;
+  const int failed = guarded(opened.host, nullptr, [&]() -> Status {
+    std::unique_ptr<RegionBuffer> buffer = opened.connection->new_buffer(bytes);
+    if (buffer == nullptr) return {};
+    *view = {buffer->data(), buffer->bytes(), reinterpret_cast<std::uintptr_t>(buffer.get())};
+    static_cast<void>(buffer.release());  // free_buffer() has it back
+    code = VAC_OK;
+    return {};
+  });
+  return failed == VAC_OK ? code : failed;
+}
+
+void free_buffer(void* /*plugin*/, void* /*session*/, const vac_buffer_view* view) {
+  const std::unique_ptr<RegionBuffer> buffer(
+      reinterpret_cast<RegionBuffer*>(static_cast<std::uintptr_t>(view->cookie)));
+}
+
 constexpr vac_plugin make_table() {
   vac_plugin table{};
   table.struct_size = sizeof table;
@@ -150,6 +172,8 @@ constexpr vac_plugin make_table() {
   table.resource_detach = detach_resource;
   table.submit = submit;
   table.cancel = cancel;
+  table.buffer_alloc = alloc_buffer;
+  table.buffer_free = free_buffer;
   return table;
 }
 

@@ -16,6 +16,11 @@ bool fits_in_place(const vac_arg& record, const wire::ReplyPart& part) noexcept 
          (part.form == VAC_ARRAY || record.dir == VAC_INOUT);
 }
 
+/// Where a result is that the agent has left in a region: the call's record has named it.
+std::uintptr_t region_data(const wire::ReplyPart& part, const vac_call& call) noexcept {
+  return static_cast<std::uintptr_t>(call.args[part.record].value);
+}
+
 void* destination(const wire::ReplyPart& part, vac_call& call, const vac_host* host) {
   if (part.record < call.arg_count) {
     vac_arg& record = call.args[part.record];
@@ -31,11 +36,11 @@ void* destination(const wire::ReplyPart& part, vac_call& call, const vac_host* h
 }  // namespace
 
 Status ReplyPlan::make(const Op& op, std::span<const std::byte> head, vac_call& call,
-                       const vac_host* host, Scatter& scatter,
-                       std::vector<IncomingStrings>& strings) {
+                       const vac_host* host, std::span<const wire::RegionResult> placed,
+                       Scatter& scatter, std::vector<IncomingStrings>& strings) {
   scatter.clear();
   strings.clear();
-  VAC_CHECK(wire::decode_reply(op, head, call, parts_, list_counts_));
+  VAC_CHECK(wire::decode_reply(op, head, call, parts_, list_counts_, placed));
   for (const wire::ReplyPart& part : parts_) {
     void* memory = destination(part, call, host);
     if (memory == nullptr && part.bytes != 0) {
@@ -46,7 +51,10 @@ Status ReplyPlan::make(const Op& op, std::span<const std::byte> head, vac_call& 
       return Error{Errc::no_memory, concat(op.name, ": no memory for output '",
                                            op.args[part.arg].name, "' of ", part.bytes, " bytes")};
     }
-    if (part.in_head == nullptr) {
+    if (part.in_region) {
+      const auto* const there = reinterpret_cast<const void*>(region_data(part, call));
+      if (memory != there && part.bytes != 0) std::memcpy(memory, there, part.bytes);
+    } else if (part.in_head == nullptr) {
       scatter.add(memory, part.bytes);
     } else if (part.bytes != 0) {
       std::memcpy(memory, part.in_head, static_cast<std::size_t>(part.bytes));

@@ -24,8 +24,10 @@ class ReplyPlan {
   /// to what host->output gives. `strings` gets the string tensors to be checked once they are
   /// there. VAC_EPROTO: the agent broke the protocol; where there is no host, also by an output
   /// that does not fit. VAC_ENOMEM: there is no memory for an output; the payload is to be dropped.
+  /// `placed`: results that the agent may have left in a region.
   Status make(const Op& op, std::span<const std::byte> head, vac_call& call, const vac_host* host,
-              Scatter& scatter, std::vector<IncomingStrings>& strings);
+              std::span<const wire::RegionResult> placed, Scatter& scatter,
+              std::vector<IncomingStrings>& strings);
 
  private:
   std::vector<wire::ReplyPart> parts_;

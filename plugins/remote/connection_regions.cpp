@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory shared with the agent: the agent makes it, this side maps it and gives it out.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/errno_error.hpp"
+#include "base/text.hpp"
+#include "connection.hpp"
+#include "control_call.hpp"
+
+namespace vac::remote {
+namespace {
+
+constexpr std::int64_t kRegionPatienceNs = 2'000'000'000;
+/// After a refusal for want of room the agent is not asked again for so long.
+constexpr std::int64_t kRefusalNs = 1'000'000'000;
+constexpr std::size_t kProofBytes = 16;
+
+/// Whether memory behind the descriptor stays as large as that: else reading it could be a SIGBUS.
+bool keeps_its_size(const Fd& memory, std::uint64_t bytes) noexcept {
+  struct stat status{};
+  const int seals = ::fcntl(memory.get(), F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && ::fstat(memory.get(), &status) == 0 &&
+         status.st_size >= 0 && static_cast<std::uint64_t>(status.st_size) >= bytes;
+}
+
+}  // namespace
+
+std::unique_ptr<RegionBuffer> Connection::new_buffer(std::uint64_t bytes) {
+  if (arena_ == nullptr || bytes == 0) return nullptr;
+  if (auto buffer = arena_->allocate(bytes)) return buffer;
+  const MutexLock lock(growth_);
+  // Whoever was here before may have brought one.
+  if (auto buffer = arena_->allocate(bytes)) return buffer;
+  const std::optional<std::uint64_t> wanted = arena_->next_region_bytes(bytes);
+  if (!wanted || now_ns() < refused_until_ns_) return nullptr;
+  Status opened = open_region(*wanted);
+  if (opened) return arena_->allocate(bytes);
+  if (opened.error().code() == Errc::no_space || opened.error().code() == Errc::no_memory) {
+    refused_until_ns_ = now_ns() + kRefusalNs;
+  } else {
+    // A late descriptor could be taken for another region's.
+    arena_->close_growth();
+  }
+  return nullptr;
+}
+
+Status Connection::open_region(std::uint64_t bytes) {
+  ControlCall open(Control::region_open, now_ns() + kRegionPatienceNs);
+  open.in_u64(bytes);
+  open.in_u32(static_cast<std::uint32_t>(wire::RegionKind::memfd));
+  open.out_u32();
+  open.out_u32();
+  open.out_u64();
+  open.out_u64();
+  VAC_CHECK(run(open.call(), nullptr));
+  const auto id = static_cast<std::uint32_t>(open.value(2));
+  Status mapped = Error{Errc::protocol, "the agent granted less than a region's whole size"};
+  if (open.value(4) >= bytes) mapped = map_region(id, open.value(4));
+  if (!mapped) {
+    ControlCall drop(Control::region_drop, now_ns() + kRegionPatienceNs);
+    drop.in_u32(id);
+    (void)post(drop.call());
+  }
+  return mapped;
+}
+
+Status Connection::map_region(std::uint32_t id, std::uint64_t bytes) {
+  const Fd memory = channel_->take_descriptor();
+  if (!memory) return Error{Errc::protocol, "the agent sent no descriptor of a region"};
+  if (bytes < kProofBytes || bytes > SIZE_MAX || !keeps_its_size(memory, bytes)) {
+    return Error{Errc::protocol, "the agent sent memory that is smaller than its region"};
+  }
+  void* const mapped = ::mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_POPULATE, memory.get(), 0);
+  if (mapped == MAP_FAILED) return errno_error(errno, "cannot map a region");
+  auto region = std::make_unique<MappedRegion>(static_cast<std::byte*>(mapped), bytes, id);
+  ControlCall ready(Control::region_ready, now_ns() + kRegionPatienceNs);
+  ready.in_u32(id);
+  ready.in_bytes(region->base(), kProofBytes);
+  VAC_CHECK(run(ready.call(), nullptr));
+  return arena_->add(std::move(region));
+}
+
+void Connection::end_pins(Place& place) {
+  for (const Arena::Pin& pin : place.pins) arena_->unpin(pin);
+  place.pins.clear();
+}
+
+}  // namespace vac::remote
