@@ -14,7 +14,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.hpp"
 #include "core/plugin.hpp"
 #include "core/session_fixture.hpp"
 
@@ -25,26 +24,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace fixture;  // NOLINT(google-build-using-namespace)
-
-/// Keeps what is logged while it lives.
-class LogCapture {
- public:
-  LogCapture() {
-    default_log().set_sink([this](LogLevel, std::string_view line) {
-      const MutexLock lock(mutex_);
-      lines_.emplace_back(line);
-    });
-  }
-  ~LogCapture() { default_log().set_sink({}); }
-  std::vector<std::string> lines() {
-    const MutexLock lock(mutex_);
-    return lines_;
-  }
-
- private:
-  Mutex mutex_;
-  std::vector<std::string> lines_ VAC_GUARDED_BY(mutex_);
-};
 
 RuntimeOptions without_grace() {
   RuntimeOptions options = no_plugins();

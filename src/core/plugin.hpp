@@ -39,8 +39,9 @@ class SlotPool final : public Waker {
   std::uint32_t lost_ VAC_GUARDED_BY(mutex_) = 0;
 };
 
-/// Thread-safe after opening. The library is never unloaded: frameworks do not survive it.
-class Plugin {
+/// Thread-safe after opening. The library is never unloaded: frameworks do not survive it. Shared
+/// by its runtime and the sources of buffers that it lends.
+class Plugin : public std::enable_shared_from_this<Plugin> {
  public:
   /// dlopen, entry, ABI check, open. What is wrong with the file or its table is VAC_ELIBBAD; what
   /// the plugin throws is contained. `index` is the plugin's place in its runtime.
@@ -68,8 +69,12 @@ class Plugin {
   }
   /// Keeps for ever what its lost calls may still use.
   void keep(std::shared_ptr<const void> what);
-  /// True once: what it does wrong again and again is said once.
-  bool first_complaint() const noexcept { return !complained_.exchange(true); }
+  enum class Complaint : std::uint8_t { completion = 1, buffer = 2 };
+  /// True once for each: what it does wrong again and again is said once.
+  bool first_complaint(Complaint about) const noexcept {
+    const auto bit = static_cast<std::uint8_t>(about);
+    return (complaints_.fetch_or(bit) & bit) == 0;
+  }
   /// Those of its table that can be served: operations that exist, once each.
   std::span<const vac_op_offer> offers() const noexcept { return offers_; }
   /// nullptr where the operation is not offered.
@@ -89,7 +94,7 @@ class Plugin {
   void* state_ = nullptr;
   std::uint32_t index_ = 0;
   mutable std::atomic<std::uint32_t> lost_calls_{0};
-  mutable std::atomic<bool> complained_{false};
+  mutable std::atomic<std::uint8_t> complaints_{0};  // Complaint bits
   std::string path_;
   Mutex mutex_;
   std::vector<std::shared_ptr<const void>> kept_ VAC_GUARDED_BY(mutex_);  // with what points there

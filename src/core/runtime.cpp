@@ -69,8 +69,7 @@ Runtime::~Runtime() {
   const MutexLock lock(mutex_);
   for (auto& plugin : plugins_) {
     // One that may still complete a call must find what it knows.
-    if (plugin->lost_calls() == 0) continue;
-    [[maybe_unused]] const Plugin* const kept = plugin.release();
+    if (plugin->lost_calls() != 0) plugin->keep(plugin);
   }
 }
 

@@ -83,7 +83,8 @@ class Runtime {
   const RuntimeOptions options_;
   mutable Mutex mutex_;
   bool loaded_ VAC_GUARDED_BY(mutex_) = false;
-  std::vector<std::unique_ptr<Plugin>> plugins_ VAC_GUARDED_BY(mutex_);
+  // Shared with the sources of buffers, which may outlive the runtime.
+  std::vector<std::shared_ptr<Plugin>> plugins_ VAC_GUARDED_BY(mutex_);
   Plugin* remote_ VAC_GUARDED_BY(mutex_) = nullptr;
   AttachmentTable attachments_;
 };

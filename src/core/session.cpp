@@ -75,17 +75,24 @@ Session::Session(Runtime& runtime, SessionOptions options)
 Session::~Session() {
   runtime_.attachments_.drop_session(this);
   for (Plugin* plugin : opened_) {
-    if (plugin->table().session_close == nullptr) continue;
-    if (plugin->lost_calls() != 0) {
-      log_warning("plugin '", plugin->name(),
-                  "' still has calls that it never completed: what it "
-                  "keeps for the session is not closed");
-      continue;
-    }
-    contained_void(plugin->name(), "session_close", [&] {
-      plugin->table().session_close(plugin->state(), session_states_[plugin->index()]);
-    });
+    const bool lends = buffers_ != nullptr && buffers_->plugin() == plugin;
+    if (lends) buffers_->begin_close();
+    close_in(*plugin);
+    if (lends) buffers_->end_close();
   }
+}
+
+void Session::close_in(Plugin& plugin) {
+  if (plugin.table().session_close == nullptr) return;
+  if (plugin.lost_calls() != 0) {
+    log_warning("plugin '", plugin.name(),
+                "' still has calls that it never completed: what it "
+                "keeps for the session is not closed");
+    return;
+  }
+  contained_void(plugin.name(), "session_close", [&] {
+    plugin.table().session_close(plugin.state(), session_states_[plugin.index()]);
+  });
 }
 
 Status Session::open(std::span<Plugin* const> plugins, Plugin* remote) {
@@ -138,6 +145,11 @@ Status Session::open_in(Plugin& plugin) {
     }
   }
   opened_.push_back(&plugin);
+  const vac_plugin& table = plugin.table();
+  if (buffers_ == nullptr && table.buffer_alloc != nullptr && table.buffer_free != nullptr) {
+    buffers_ =
+        std::make_shared<BufferSource>(plugin.shared_from_this(), session_states_[plugin.index()]);
+  }
   return {};
 }
 
@@ -393,7 +405,7 @@ int Session::submit_async(const Route& route, vac_call& call, CallContext& conte
   const int code = contained(
       "submit", [&] { return route.plugin->table().submit(route.plugin->state(), calls, 1); });
   if (code != VAC_EINPROGRESS) {
-    if (!async.settle(code) && route.plugin->first_complaint()) {
+    if (!async.settle(code) && route.plugin->first_complaint(Plugin::Complaint::completion)) {
       log_error("plugin '", route.plugin->name(), "' has completed a call of ", context.op->name,
                 " and returned a code as well, which counts: not said again");
     }

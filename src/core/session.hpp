@@ -15,6 +15,7 @@
 #include "base/mutex.hpp"
 #include "call/op_table.hpp"
 #include "core/attachment.hpp"
+#include "core/buffer.hpp"
 #include "core/call_context.hpp"
 #include "core/resource.hpp"
 
@@ -79,6 +80,12 @@ class Session {
 
   std::unique_ptr<Resource> add_resource(std::shared_ptr<const ResourceData> data);
 
+  /// Zeroed memory: of the first plugin in order that serves the session and lends buffers, where
+  /// it has some to lend, else of the heap.
+  Result<std::unique_ptr<Buffer>> new_buffer(std::uint64_t bytes) const {
+    return Buffer::create(buffers_, bytes);
+  }
+
   /// The operation runs in <= 20 us without blocking, so that a thread with other duties may
   /// dispatch it.
   bool quick(std::uint32_t op) const noexcept;
@@ -109,7 +116,7 @@ class Session {
   Session(Runtime& runtime, SessionOptions options);
   Status open(std::span<Plugin* const> plugins, Plugin* remote);
   Status open_in(Plugin& plugin);
-  void* state_in(const Plugin& plugin) const noexcept;
+  void close_in(Plugin& plugin);
   void add_route(std::uint32_t op, Plugin& plugin, const vac_op_offer* offer);
   Result<const Route*> route(const Choice& choice, const CallContext& context);
   Status accepts(Resource& resource, const Route& route);
@@ -135,6 +142,8 @@ class Session {
   std::vector<Plugin*> opened_;        // session_open has succeeded
   std::vector<void*> session_states_;  // by plugin index
   std::vector<Choice> choices_;        // by op id
+  // nullptr: no plugin lends buffers. Shared with the buffers that are out.
+  std::shared_ptr<BufferSource> buffers_;
 };
 
 }  // namespace vac::core

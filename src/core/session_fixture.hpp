@@ -9,9 +9,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/log.hpp"
+#include "base/mutex.hpp"
 #include "core/runtime.hpp"
 
 namespace vac::core::fixture {
@@ -36,6 +39,9 @@ struct FakePlugin {
   };
   std::function<int()> on_attach = [] { return VAC_OK; };
   std::function<int(char*, std::size_t*)> on_describe;  ///< empty: the slot is NULL
+  /// Empty: the slots are NULL. `session` is the plugin itself while the session is open.
+  std::function<int(void* session, std::uint64_t bytes, vac_buffer_view&)> on_buffer_alloc;
+  std::function<void(void* session, const vac_buffer_view&)> on_buffer_free;
   std::function<void()> on_close = [] {};
   std::atomic<int> attached{0}, detached{0};
   const vac_host* host = nullptr;
@@ -52,6 +58,7 @@ struct FakePlugin {
     opening = this;
     add_plugin_hooks(table);
     add_session_hooks(table);
+    if (on_buffer_alloc) add_buffer_hooks(table);
     return table;
   }
   static FakePlugin& self(void* plugin) { return *static_cast<FakePlugin*>(plugin); }
@@ -78,6 +85,15 @@ struct FakePlugin {
       };
     }
   }
+  static void add_buffer_hooks(vac_plugin& table) {
+    table.buffer_alloc = [](void* plugin, void* session, std::uint64_t bytes,
+                            vac_buffer_view* view) {
+      return self(plugin).on_buffer_alloc(session, bytes, *view);
+    };
+    table.buffer_free = [](void* plugin, void* session, const vac_buffer_view* view) {
+      self(plugin).on_buffer_free(session, *view);
+    };
+  }
   static void add_session_hooks(vac_plugin& table) {
     table.session_open = [](void* plugin, const vac_session_view*, void** session) {
       *session = plugin;
@@ -94,6 +110,26 @@ struct FakePlugin {
     };
     table.resource_detach = [](void* state, void*) { ++self(state).detached; };
   }
+};
+
+/// Keeps what is logged while it lives.
+class LogCapture {
+ public:
+  LogCapture() {
+    default_log().set_sink([this](LogLevel, std::string_view line) {
+      const MutexLock lock(mutex_);
+      lines_.emplace_back(line);
+    });
+  }
+  ~LogCapture() { default_log().set_sink({}); }
+  std::vector<std::string> lines() {
+    const MutexLock lock(mutex_);
+    return lines_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::vector<std::string> lines_ VAC_GUARDED_BY(mutex_);
 };
 
 inline RuntimeOptions no_plugins() {
