@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vac/buffer.h>
 #include <vac/call.h>
 #include <vac/session.h>
 
@@ -18,7 +19,8 @@ typedef struct vac_tensor vac_tensor;
 /* type: enum vac_type, a numeric one; rank 0..8; dims: rank sizes, each >= 0.
  * A tensor may be read by several threads at once, written by one. It may outlive its session. */
 
-/* Memory of the tensor's own, 64-byte aligned, zeroed. */
+/* Memory of the tensor's own, 64-byte aligned, zeroed. From 4096 bytes on it is what a buffer of
+ * the session has (vac/buffer.h), which calls need not copy where the session has such memory. */
 VAC_API int vac_tensor_new(vac_session* session, uint8_t type, size_t rank, const int64_t* dims,
                            vac_tensor** tensor);
 /* The caller's memory, which stays his and must live as long as the tensor. */
@@ -28,6 +30,12 @@ VAC_API int vac_tensor_wrap(vac_session* session, uint8_t type, size_t rank, con
 VAC_API int vac_tensor_wrap_bytes(vac_session* session, uint8_t type, size_t rank,
                                   const int64_t* dims, void* data, size_t bytes,
                                   vac_tensor** tensor);
+/* A part of a buffer, from `offset` bytes on, as it is: the tensor keeps the memory, also after
+ * vac_buffer_free(). offset: a multiple of the element's size; VAC_EINVAL where it is not, or where
+ * the tensor would end beyond the buffer. Any number of tensors may lie in a buffer and overlap;
+ * any thread. */
+VAC_API int vac_tensor_in(vac_buffer* buffer, size_t offset, uint8_t type, size_t rank,
+                          const int64_t* dims, vac_tensor** tensor);
 /* NULL is ignored. */
 VAC_API void vac_tensor_free(vac_tensor* tensor);
 

@@ -2,6 +2,7 @@
 // What the opaque handles of the C interface are.
 #pragma once
 
+#include <vac/buffer.h>
 #include <vac/call.h>
 #include <vac/resource.h>
 #include <vac/session.h>
@@ -9,11 +10,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
 
 #include "base/mutex.hpp"
+#include "core/buffer.hpp"
 #include "core/call_context.hpp"
 #include "core/session.hpp"
 
@@ -49,6 +52,10 @@ struct vac_resource {
   vac_resource* next_closed = nullptr;
 };
 
+struct vac_buffer {
+  std::shared_ptr<vac::core::Buffer> memory;  // shared with the tensors in it; never nullptr
+};
+
 struct vac_tensor {
   std::uint8_t type = VAC_NONE;
   std::uint8_t rank = 0;
@@ -56,6 +63,7 @@ struct vac_tensor {
   std::int64_t dims[VAC_MAX_RANK] = {};
   void* data = nullptr;
   std::uint64_t bytes = 0;
+  std::shared_ptr<vac::core::Buffer> buffer;  // that it lies in; shared with others that do
 
   std::span<const std::int64_t> shape() const noexcept { return {dims, rank}; }
 };

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <vac/tensor.h>
 
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include "base/text.hpp"
 #include "call/types.hpp"
 #include "capi/handles.hpp"
 #include "capi/last_error.hpp"
 #include "capi/process.hpp"
+#include "core/session.hpp"
 #include "core/visit.hpp"
 
 namespace vac::capi {
@@ -17,9 +21,10 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-Status check_new(const vac_session* session, std::size_t rank, const std::int64_t* dims,
-                 vac_tensor** tensor) {
-  const char* const missing = session == nullptr             ? "session"
+/// `owner`: what the tensor is made of, an argument of that name.
+Status check_arguments(const void* owner, const char* name, std::size_t rank,
+                       const std::int64_t* dims, vac_tensor** tensor) {
+  const char* const missing = owner == nullptr               ? name
                               : rank != 0 && dims == nullptr ? "dims"
                               : tensor == nullptr            ? "tensor"
                                                              : nullptr;
@@ -29,6 +34,12 @@ Status check_new(const vac_session* session, std::size_t rank, const std::int64_
   if (rank > VAC_MAX_RANK) {
     return Error{Errc::invalid, concat("tensor: rank ", rank, ", the most is ", VAC_MAX_RANK)};
   }
+  return {};
+}
+
+Status check_new(const vac_session* session, std::size_t rank, const std::int64_t* dims,
+                 vac_tensor** tensor) {
+  VAC_CHECK(check_arguments(session, "session", rank, dims, tensor));
   const core::Visit visit(session->core, session->process);
   if (visit.session() == nullptr) return refused_visit(session).with_context("tensor");
   return {};
@@ -56,6 +67,34 @@ vac_tensor* wrap(std::uint8_t type, std::span<const std::int64_t> dims, void* da
   tensor->data = data;
   tensor->bytes = bytes;
   return tensor;
+}
+
+Status check_part(const core::Buffer& buffer, std::size_t offset, std::uint8_t type,
+                  std::uint64_t bytes) {
+  if (offset % element_bytes(type) != 0) {
+    return Error{Errc::invalid,
+                 concat("tensor: offset ", offset, " is not a multiple of the ",
+                        element_bytes(type), " bytes of an element of ", type_name(type))};
+  }
+  if (offset <= buffer.bytes() && bytes <= buffer.bytes() - offset) return {};
+  return Error{Errc::invalid, concat("tensor: ", bytes, " bytes from offset ", offset,
+                                     " on end beyond the buffer, which has ", buffer.bytes())};
+}
+
+/// Memory of its own from a session: zeroed.
+Result<vac_tensor*> new_tensor(const core::Session& session, std::uint8_t type,
+                               std::span<const std::int64_t> dims, std::uint64_t bytes) {
+  if (bytes < core::kPageAlignment) {
+    vac_tensor* const made = make_tensor(type, dims, bytes, true);
+    if (made != nullptr) return made;
+    return Error{Errc::no_memory, concat("tensor: no memory for ", bytes, " bytes")};
+  }
+  auto memory = session.new_buffer(bytes);
+  if (!memory) return std::move(memory).error().with_context("tensor");
+  const std::shared_ptr<core::Buffer> buffer = *std::move(memory);
+  vac_tensor* const made = wrap(type, dims, buffer->data(), bytes);
+  made->buffer = buffer;
+  return made;
 }
 
 }  // namespace
@@ -90,14 +129,24 @@ using namespace vac::capi;  // NOLINT(google-build-using-namespace)
 int vac_tensor_new(vac_session* session, std::uint8_t type, std::size_t rank,
                    const std::int64_t* dims, vac_tensor** tensor) {
   return guarded([&]() -> vac::Status {
-    VAC_CHECK(check_new(session, rank, dims, tensor));
+    VAC_CHECK(check_arguments(session, "session", rank, dims, tensor));
+    const vac::core::Visit visit(session->core, session->process);
+    if (visit.session() == nullptr) return refused_visit(session).with_context("tensor");
     VAC_TRY(const std::uint64_t bytes, numeric_bytes(type, {dims, rank}));
-    vac_tensor* made = make_tensor(type, {dims, rank}, bytes, true);
-    if (made == nullptr) {
-      return vac::Error{vac::Errc::no_memory,
-                        vac::concat("tensor: no memory for ", bytes, " bytes")};
-    }
-    *tensor = made;
+    VAC_TRY(*tensor, new_tensor(*visit.session(), type, {dims, rank}, bytes));
+    return {};
+  });
+}
+
+int vac_tensor_in(vac_buffer* buffer, std::size_t offset, std::uint8_t type, std::size_t rank,
+                  const std::int64_t* dims, vac_tensor** tensor) {
+  return guarded([&]() -> vac::Status {
+    VAC_CHECK(check_arguments(buffer, "buffer", rank, dims, tensor));
+    VAC_TRY(const std::uint64_t bytes, numeric_bytes(type, {dims, rank}));
+    VAC_CHECK(check_part(*buffer->memory, offset, type, bytes));
+    *tensor =
+        wrap(type, {dims, rank}, static_cast<std::byte*>(buffer->memory->data()) + offset, bytes);
+    (*tensor)->buffer = buffer->memory;
     return {};
   });
 }

@@ -51,3 +51,12 @@ vac_resource* open_model(const struct context* context) {
               VAC_OK);
   return model;
 }
+
+bool all_zero(const void* data, size_t bytes) {
+  const unsigned char* byte = data;
+  size_t i;
+  for (i = 0; i < bytes; ++i) {
+    if (byte[i] != 0) return false;
+  }
+  return true;
+}

@@ -32,6 +32,8 @@ struct context {
   bool local;
 };
 
+bool all_zero(const void* data, size_t bytes);
+
 /* "folder/name"; valid until the next call. */
 const char* path_of(const struct context* context, const char* name);
 /* Opens model.bin, which the caller closes. */
@@ -43,6 +45,7 @@ void check_errors(void);
 void check_session(const struct context* context, const char* address);
 void check_resources(const struct context* context);
 void check_tensors(const struct context* context);
+void check_buffers(const struct context* context);
 void check_models(const struct context* context);
 void check_images(const struct context* context);
 void check_values(const struct context* context);

@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   check_session(&context, argv[1]);
   check_resources(&context);
   check_tensors(&context);
+  check_buffers(&context);
   check_models(&context);
   check_images(&context);
   check_values(&context);

@@ -6,15 +6,6 @@
 
 static const int64_t kDims[] = {2, 3};
 
-static bool all_zero(const void* data, size_t bytes) {
-  const unsigned char* byte = data;
-  size_t i;
-  for (i = 0; i < bytes; ++i) {
-    if (byte[i] != 0) return false;
-  }
-  return true;
-}
-
 static void check_new(vac_session* session) {
   vac_tensor* tensor = NULL;
   EXPECT_REFUSAL(vac_tensor_new(NULL, VAC_F32, 2, kDims, &tensor), VAC_EINVAL, "NULL");
