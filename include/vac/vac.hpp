@@ -4,6 +4,7 @@
 
 #include <vac/model.h>
 #include <vac/vac.h>
+#include <vac/buffer.hpp>
 #include <vac/detail/last_error.hpp>
 #include <vac/ops.hpp>
 #include <vac/resource.hpp>
@@ -107,8 +108,12 @@ class Session : public ops::Methods<Session, Resource, Tensor> {
                                   const std::string& options_json = "{}") const;
   Result<Model> model(const std::string& path_or_uri, const ModelOptions& options = {}) const;
 
-  /// A new tensor, zeroed. Throws BadResultAccess for a shape that is none and when memory is
-  /// short.
+  /// Zeroed memory of at least 64-byte alignment, for tensors or arrays: calls need not copy it
+  /// where the session has such memory.
+  Result<Buffer> buffer(std::size_t bytes) const;
+
+  /// A new tensor, zeroed; from 4096 bytes on in memory as buffer() gives. Throws BadResultAccess
+  /// for a shape that is none and when memory is short.
   template <class T>
   Tensor tensor(std::initializer_list<std::int64_t> shape) const {
     return tensor<T>(std::span<const std::int64_t>(shape.begin(), shape.size()));
@@ -283,6 +288,13 @@ inline Result<Model> Session::model(const std::string& path_or_uri,
   auto opened = resource(path_or_uri, options.to_json());
   if (!opened) return std::move(opened).error();
   return Model(handle(), *std::move(opened));
+}
+
+inline Result<Buffer> Session::buffer(std::size_t bytes) const {
+  vac_buffer* buffer = nullptr;
+  const int code = vac_buffer_new(handle(), bytes, &buffer);
+  if (code != VAC_OK) return last_error(code);
+  return Buffer::adopt(buffer);
 }
 
 inline Result<Tensor> Session::new_tensor(Type type, std::span<const std::int64_t> shape) const {
