@@ -56,8 +56,19 @@ Exit& thread_exit() noexcept {
   return at_exit;
 }
 
-Visitor* unused_visitor() noexcept {
+/// The oldest that is unused; nullptr: there is none.
+Visitor* find_unused() noexcept {
+  Visitor* oldest = nullptr;
   for (Visitor* visitor = all_visitors.load(); visitor != nullptr; visitor = visitor->next) {
+    if (!visitor->used.load(std::memory_order_relaxed)) oldest = visitor;
+  }
+  return oldest;
+}
+
+/// The oldest first: so the order of threads among visitors, which is that of their cancels, does
+/// not depend on the threads that were there before them.
+Visitor* unused_visitor() noexcept {
+  while (Visitor* const visitor = find_unused()) {
     bool used = false;
     if (visitor->used.compare_exchange_strong(used, true)) return visitor;
   }
