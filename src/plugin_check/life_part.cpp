@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -162,34 +164,81 @@ void check_sessions(Reporter& reporter, const Instance& instance, const CheckOpt
   reporter.ok(kCheck, "two are open at once");
 }
 
+constexpr const char* kBuffers = "buffers";
+constexpr std::size_t kBufferAlignment = 64;
+
+struct Loan {
+  vac_buffer_view view;
+  std::uint64_t bytes;
+};
+
+bool overlap(const Loan& one, const Loan& other) {
+  const auto start = [](const Loan& loan) {
+    return reinterpret_cast<std::uintptr_t>(loan.view.data);
+  };
+  return start(one) < start(other) + other.bytes && start(other) < start(one) + one.bytes;
+}
+
+/// What is wrong with a buffer beside the others that are out; empty: nothing.
+std::string loan_fault(const Loan& loan, std::span<const Loan> others) {
+  if (loan.view.data == nullptr || loan.view.bytes < loan.bytes) {
+    return concat(loan.view.bytes, loan.view.data == nullptr ? " at NULL" : "",
+                  ": give at least as many, or an error");
+  }
+  if (reinterpret_cast<std::uintptr_t>(loan.view.data) % kBufferAlignment != 0) {
+    return concat("memory that is not aligned to ", kBufferAlignment, " bytes: align it");
+  }
+  if (std::ranges::any_of(others, [&](const Loan& other) { return overlap(loan, other); })) {
+    return "memory that another buffer has: give each its own until it is freed";
+  }
+  return {};
+}
+
+/// Asks for a buffer, and writes to it. False: it has failed the check.
+bool borrow(Reporter& reporter, const Instance& instance, void* session, std::uint64_t bytes,
+            std::vector<Loan>& loans) {
+  Loan loan{{}, bytes};
+  const std::string step = concat("buffer_alloc of ", bytes, " bytes");
+  const Answer answer = ask_plugin(reporter, kBuffers, step, [&] {
+    return instance.table().buffer_alloc(instance.state(), session, bytes, &loan.view);
+  });
+  if (!check_answer(reporter, kBuffers, "buffer_alloc", answer)) return false;
+  if (!answer) return true;  // the host takes ordinary memory
+  if (const std::string fault = loan_fault(loan, loans); !fault.empty()) {
+    reporter.failed(kBuffers, concat(step, " gave ", fault));
+    return false;
+  }
+  run_plugin(reporter, kBuffers, "the buffer is written to",
+             [&] { std::memset(loan.view.data, 0x5a, static_cast<std::size_t>(bytes)); });
+  loans.push_back(loan);
+  return true;
+}
+
+void give_back(Reporter& reporter, const Instance& instance, void* session, const Loan& loan) {
+  run_plugin(reporter, kBuffers,
+             session == nullptr ? "buffer_free after session_close" : "buffer_free",
+             [&] { instance.table().buffer_free(instance.state(), session, &loan.view); });
+}
+
 void check_buffers(Reporter& reporter, const Instance& instance, const CheckOptions& options) {
-  constexpr const char* kCheck = "buffers";
   const vac_plugin& table = instance.table();
   const bool remote = instance.subject().remote();
   if (table.buffer_alloc == nullptr || table.buffer_free == nullptr) return;
   if (remote && options.address.empty()) return;
-  const SessionOf session(instance, kCheck, session_address(options, remote));
-  for (const std::uint64_t bytes :
-       {std::uint64_t{1}, std::uint64_t{4096}, std::uint64_t{3000001}}) {
-    vac_buffer_view view{};
-    const Answer answer = ask_plugin(
-        reporter, kCheck, concat("buffer_alloc of ", bytes, " bytes"),
-        [&] { return table.buffer_alloc(instance.state(), session.state(), bytes, &view); });
-    if (!check_answer(reporter, kCheck, "buffer_alloc", answer)) return;
-    if (!answer) continue;  // the host takes ordinary memory
-    if (view.data == nullptr || view.bytes < bytes) {
-      return reporter.failed(kCheck, concat("buffer_alloc of ", bytes, " bytes gave ", view.bytes,
-                                            view.data == nullptr ? " at NULL" : "",
-                                            ": give at least as many, or an error"));
+  std::vector<Loan> loans;
+  {
+    const SessionOf session(instance, kBuffers, session_address(options, remote));
+    for (const std::uint64_t bytes :
+         {std::uint64_t{1}, std::uint64_t{4096}, std::uint64_t{3000001}}) {
+      if (!borrow(reporter, instance, session.state(), bytes, loans)) return;
     }
-    run_plugin(reporter, kCheck, "the buffer is written to",
-               [&] { std::memset(view.data, 0x5a, static_cast<std::size_t>(bytes)); });
-    // After session_close the session is NULL: the cookie must suffice.
-    void* const owner = bytes == 4096 ? nullptr : session.state();
-    run_plugin(reporter, kCheck, "buffer_free",
-               [&] { table.buffer_free(instance.state(), owner, &view); });
+    for (; loans.size() > 1; loans.pop_back()) {
+      give_back(reporter, instance, session.state(), loans.back());
+    }
   }
-  reporter.ok(kCheck, "given, written to and freed, with a session and after it");
+  // The session is NULL now: the cookie must suffice.
+  for (const Loan& loan : loans) give_back(reporter, instance, nullptr, loan);
+  reporter.ok(kBuffers, "given, written to and freed, with a session and after it");
 }
 
 }  // namespace

@@ -40,6 +40,9 @@ enum {
   describe_writes_more,
   session_refused,
   null_buffer,
+  unaligned_buffer,
+  one_buffer,
+  frees_by_session,
   aborts_at_exit,
   /* of resources */
   accepts_is_silent,
@@ -208,6 +211,13 @@ static int session_open(void* plugin, const struct vac_session_view* view, void*
   return fail(NULL, VAC_EACCES, "nobody may");
 }
 
+static int session_open_number(void* plugin, const struct vac_session_view* view, void** session) {
+  static int number;
+  (void)plugin, (void)view;
+  *session = &number;
+  return VAC_OK;
+}
+
 static int accepts(void* plugin, const struct vac_resource_view* view) {
   (void)plugin, (void)view;
   return VAC_EINVAL;
@@ -219,14 +229,20 @@ static int attach(void* plugin, void* session, const struct vac_resource_view* v
 }
 
 static int buffer_alloc(void* plugin, void* session, uint64_t bytes, struct vac_buffer_view* view) {
+  static _Alignas(64) char memory[8192];
   (void)plugin, (void)session;
-  view->data = NULL;
+  if (bytes > sizeof memory / 2) return fail(NULL, VAC_ENOSPC, "too many");
+  view->data = FAULT == null_buffer                     ? NULL
+               : FAULT == unaligned_buffer              ? memory + 32
+               : FAULT == frees_by_session && bytes > 1 ? memory + sizeof memory / 2
+                                                        : memory;
   view->bytes = bytes;
   return VAC_OK;
 }
 
 static void buffer_free(void* plugin, void* session, const struct vac_buffer_view* view) {
-  (void)plugin, (void)session, (void)view;
+  (void)plugin, (void)view;
+  if (FAULT == frees_by_session && session == NULL) abort();
 }
 
 #if defined(EXPORTS_MORE)
@@ -256,8 +272,11 @@ static void add_functions(struct vac_plugin* table) {
   if (FAULT == session_refused) table->session_open = session_open;
   if (FAULT == accepts_is_silent) table->accepts = accepts;
   if (FAULT == aborts_in_attach) table->resource_attach = attach;
-  if (FAULT == null_buffer || FAULT == half_of_buffers) table->buffer_alloc = buffer_alloc;
-  if (FAULT == null_buffer) table->buffer_free = buffer_free;
+  if (FAULT == frees_by_session) table->session_open = session_open_number;
+  if (FAULT == null_buffer || FAULT == unaligned_buffer || FAULT == one_buffer ||
+      FAULT == frees_by_session || FAULT == half_of_buffers)
+    table->buffer_alloc = buffer_alloc;
+  if (FAULT != half_of_buffers && table->buffer_alloc != NULL) table->buffer_free = buffer_free;
 }
 
 const struct vac_plugin* vac_plugin_entry(uint32_t host_major, uint32_t host_minor) {
