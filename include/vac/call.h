@@ -46,6 +46,11 @@ enum vac_direction { VAC_IN = 1, VAC_OUT = 2, VAC_INOUT = 3 };
 #define VAC_WHERE_META 0xfffffffeu /* on the wire only */
 #define VAC_WHERE_NOWHERE \
   0xffffffffu /* an output that has no memory yet: the plugin asks for it with `output` */
+/* A tensor for output: its type, rank and meta are 0, because the plugin says what it is. Where the
+ * caller gave one of his own it is VAC_WHERE_INLINE, `value` is that tensor's memory and `bytes`
+ * its size: a plugin may have its result arrive there, and asks for it with `output` all the same,
+ * which refuses where type and shape are not those of the caller's tensor; what lies there is
+ * undefined then. In a call, no other argument shares that memory. */
 #define VAC_ANY_BYTES UINT64_MAX  /* capacity of an output of any size */
 #define VAC_ANY_COUNT 0xffffffffu /* count of an out list of any length */
 

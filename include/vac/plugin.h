@@ -68,7 +68,8 @@ struct vac_host {
    * is NULL outside of calls (open, session_open, accepts, resource_attach, describe): then on the
    * same thread. */
   void (*error)(void* host, struct vac_call*, uint32_t detail, const char* message);
-  /* Memory for an output whose size the caller did not know, 64-byte aligned: arg is its index in
+  /* Memory for an output whose size the caller did not know, 64-byte aligned, and for every tensor,
+   * which may be the caller's own (call.h), aligned as he likes: arg is its index in
    * the operation's table, child its index in a list (else 0). type, rank and dims describe a
    * tensor; for arrays, rank 0. NULL: no memory. */
   void* (*output)(struct vac_call*, uint32_t arg, uint32_t child, uint64_t bytes, uint8_t type,
@@ -103,6 +104,9 @@ struct vac_resource_view {
   const char* options_json; /* canonical: keys sorted, no spaces; "{}" for none */
 };
 
+/* Memory that a plugin lends: 64-byte aligned, at least as many bytes as were asked for, no other
+ * buffer's. It need not be zeroed: the host does that. cookie: the plugin's own, which buffer_free
+ * gets back with the rest as it was. */
 struct vac_buffer_view {
   void* data;
   uint64_t bytes, cookie;
@@ -134,6 +138,10 @@ struct vac_plugin {
   int (*submit)(void* plugin, struct vac_call* const* calls, size_t n);
   void (*cancel)(void* plugin, struct vac_call*);
   uint64_t (*batch_key)(void* plugin, const struct vac_call*); /* 0: alone */
+  /* Both or none. Any thread, several at once. Whatever code buffer_alloc fails with, the host uses
+   * ordinary memory. Any plugin may be handed a buffer as an argument; who lent it knows it by its
+   * address. buffer_free comes once for each: with its session, which stays open meanwhile, or with
+   * NULL after session_close has returned, until close. */
   int (*buffer_alloc)(void* plugin, void* session, uint64_t bytes, struct vac_buffer_view*);
   void (*buffer_free)(void* plugin, void* session, const struct vac_buffer_view*);
   /* The framework's version and devices as a JSON object. bytes: capacity in, size out; VAC_ENOSPC
