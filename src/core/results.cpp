@@ -93,9 +93,11 @@ bool same_record(const vac_arg& now, const vac_arg& before) noexcept {
   return std::memcmp(&now, &expected, sizeof now) == 0;
 }
 
-/// Whether the size of an array that lies in the caller's memory can be true.
+/// Whether the size of an array can be true: of one in the caller's memory, or without any.
 bool size_is_possible(const vac_arg& now, const vac_arg& before) noexcept {
-  if (before.form != VAC_ARRAY || before.where != VAC_WHERE_INLINE) return true;
+  if (before.form != VAC_ARRAY) return true;
+  if (before.where == VAC_WHERE_NOWHERE) return now.bytes == before.bytes || now.bytes == 0;
+  if (before.where != VAC_WHERE_INLINE) return true;
   return now.bytes <= before.bytes && whole_elements(before.type, now.bytes);
 }
 
@@ -104,8 +106,9 @@ std::string record_fault(const Op& op, std::span<const vac_arg> before, std::siz
   const vac_arg& was = before[position];
   const std::string name = argument_text(op, before, position);
   if (!same_record(now, was)) return concat("changed the record of ", name);
-  return concat("says that it wrote ", now.bytes, " bytes of ", name, ", there was room for ",
-                was.bytes);
+  const std::string claim = concat("says that it wrote ", now.bytes, " bytes of ", name);
+  return was.where == VAC_WHERE_NOWHERE ? claim + ", for which it asked for no memory"
+                                        : concat(claim, ", there was room for ", was.bytes);
 }
 
 [[gnu::cold]] void blame_record(CallContext& context, std::span<const vac_arg> before,
@@ -135,8 +138,12 @@ void* give_output(vac_call& call, CallContext& context, const OutputRequest& wan
       blame(context, VAC_EIO, concat(plugin_name(context), "asked for memory for ", fault));
       return nullptr;
     }
-    void* const memory = context.sink->output(call, wanted.arg, wanted.child, wanted.bytes,
-                                              wanted.type, wanted.rank, wanted.dims);
+    // Of the items of a list the sink knows which it gave.
+    const bool again = (context.given >> wanted.arg & 1U) != 0 &&
+                       form(context.op->args[wanted.arg].signature) != VAC_LIST;
+    void* const memory = again ? nullptr
+                               : context.sink->output(call, wanted.arg, wanted.child, wanted.bytes,
+                                                      wanted.type, wanted.rank, wanted.dims);
     if (memory != nullptr || wanted.bytes == 0) {
       context.given |= 1U << wanted.arg;
       return memory;

@@ -45,10 +45,12 @@ class Results : public testing::Test {
     plugin_.on_submit = std::move(body);
     vac_arg low = record(VAC_I32, VAC_SCALAR, VAC_IN);
     vac_arg number = record(VAC_F64, VAC_SCALAR, VAC_OUT);
-    return rig_.call(kMinmax,
-                     {array(VAC_F64, VAC_IN, data_.data(), sizeof data_), low, low,
-                      array(VAC_F64, VAC_OUT, room_.data(), sizeof room_), number, number},
-                     {}, &sink_);
+    vac_arg result = array(VAC_F64, VAC_OUT, room_.data(), sizeof room_);
+    result.where = room_where_;
+    return rig_.call(
+        kMinmax,
+        {array(VAC_F64, VAC_IN, data_.data(), sizeof data_), low, low, result, number, number}, {},
+        &sink_);
   }
   /// Runs model_run, whose last argument is a list of any number of tensors.
   int run(std::function<int(vac_call&)> body) {
@@ -71,6 +73,7 @@ class Results : public testing::Test {
   OnceSink sink_;
   std::array<double, 3> data_{3, 1, 2};
   std::array<double, 4> room_{};
+  std::uint32_t room_where_ = VAC_WHERE_INLINE;
 };
 
 TEST_F(Results, LargerThanTheirRoomAreRefused) {
@@ -87,6 +90,22 @@ TEST_F(Results, LargerThanTheirRoomAreRefused) {
             "there was room for 32");
   EXPECT_EQ(minmax(claim(UINT64_MAX)), VAC_EIO);
   EXPECT_EQ(minmax(claim(15)), VAC_EIO) << "the middle of an element";
+}
+
+TEST_F(Results, WithoutMemoryAreRefused) {
+  room_where_ = VAC_WHERE_NOWHERE;
+  const auto claim = [](std::uint64_t bytes) {
+    return [bytes](vac_call& call) {
+      call.args[3].bytes = bytes;
+      return VAC_OK;
+    };
+  };
+  EXPECT_EQ(minmax(claim(16)), VAC_EIO);
+  EXPECT_EQ(rig_.message,
+            "minmax: plugin 'first' says that it wrote 16 bytes of minmax: argument 'result', for "
+            "which it asked for no memory");
+  EXPECT_EQ(minmax(claim(0)), VAC_OK) << "nothing needs no memory";
+  EXPECT_EQ(minmax([](vac_call&) { return VAC_OK; }), VAC_OK);
 }
 
 TEST_F(Results, MayBeLargerInMemoryOfTheHost) {
