@@ -169,8 +169,8 @@ struct ArrayOut : Argument {
     if (count == nullptr) return Error{Errc::invalid, "has no place for its size: it is NULL"};
     if (to == nullptr && capacity != 0) return is_null(capacity);
     record = &frame.argument(type, VAC_ARRAY, VAC_OUT);
-    const std::size_t room = text && capacity != 0 ? capacity - 1 : capacity;
-    if (!array_size(room, element_bytes(type), record->bytes)) return is_too_large(capacity);
+    if (!array_size(capacity, element_bytes(type), record->bytes)) return is_too_large(capacity);
+    if (text && capacity != 0) record->bytes -= 1;
     record->value = pointer_bits(to);
     frame.writes_to(to);
     if (to == nullptr) record->where = VAC_WHERE_NOWHERE;

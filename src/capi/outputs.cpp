@@ -2,6 +2,7 @@
 #include "capi/outputs.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "base/text.hpp"
@@ -39,7 +40,8 @@ void* Outputs::give_array(vac_arg& record, std::uint64_t bytes) {
     record.bytes = bytes;
     return reinterpret_cast<void*>(static_cast<std::uintptr_t>(record.value));
   }
-  std::unique_ptr<std::byte[]> aside(new std::byte[bytes == 0 ? 1 : bytes]);
+  std::unique_ptr<std::byte[]> aside(new (std::nothrow) std::byte[bytes == 0 ? 1 : bytes]);
+  if (aside == nullptr) return nullptr;
   void* memory = aside.get();
   entries_.push_back({&record, 0, bytes, nullptr, std::move(aside)});
   return memory;

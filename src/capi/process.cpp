@@ -21,7 +21,7 @@ Process& process() {
   core::prepare_visits();
   Process* known = current.load();
   if (known != nullptr && known->number == number) return *known;
-  auto made = std::make_unique<Process>(number);
+  auto made = std::make_unique<Process>(number, known);
   if (current.compare_exchange_strong(known, made.get())) return *made.release();
   return *known;  // another thread's, of this process
 }

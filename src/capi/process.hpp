@@ -49,10 +49,11 @@ class HandlePool {
 /// Thread-safe. Made at first use, also by a child of fork(), and never destroyed, so that exit()
 /// finds nothing to do.
 struct Process {
-  explicit Process(std::uint32_t its_number)
-      : number(its_number), runtime(core::RuntimeOptions::from_environment()) {}
+  Process(std::uint32_t its_number, const Process* of_parent)
+      : number(its_number), parent(of_parent), runtime(core::RuntimeOptions::from_environment()) {}
 
-  const std::uint32_t number;  ///< base/process_number.hpp
+  const std::uint32_t number;   ///< base/process_number.hpp
+  const Process* const parent;  ///< before fork(): left alone, and not lost to who looks for leaks
   core::Runtime runtime;
   HandlePool<vac_session> sessions;
   HandlePool<vac_resource> resources;

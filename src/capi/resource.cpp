@@ -26,6 +26,12 @@ struct Wanted {
   vac_resource** place;
 };
 
+struct GiveBack {
+  void operator()(vac_resource* resource) const noexcept {
+    process().resources.give_back(*resource);
+  }
+};
+
 Status check(const Wanted& wanted) {
   const char* const missing = wanted.session == nullptr  ? "session"
                               : wanted.source == nullptr ? wanted.source_name
@@ -45,14 +51,14 @@ int open(const Wanted& wanted, Make&& make) noexcept {
     const std::string_view options = wanted.options_json == nullptr ? "" : wanted.options_json;
     VAC_TRY(Data data, make(*visit.session(), options));
     std::unique_ptr<core::Resource> made = visit.session()->add_resource(std::move(data));
-    vac_resource* const opened = process().resources.take();
+    std::unique_ptr<vac_resource, GiveBack> opened(process().resources.take());
     opened->session = &session;
     {
       const MutexLock lock(session.mutex);
-      session.resources.insert(opened);
+      session.resources.insert(opened.get());
     }
     opened->core.store(made.release());
-    *wanted.place = opened;
+    *wanted.place = opened.release();
     return {};
   });
 }

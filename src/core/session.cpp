@@ -132,6 +132,7 @@ void Session::add_route(std::uint32_t op, Plugin& plugin, const vac_op_offer* of
 }
 
 Status Session::open_in(Plugin& plugin) {
+  opened_.reserve(opened_.size() + 1);  // what is opened must be closed
   if (plugin.table().session_open != nullptr) {
     const vac_session_view view = {sizeof view, options_.address.c_str(), options_.tenant.c_str(),
                                    options_.options_json.c_str()};
