@@ -5,8 +5,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -175,6 +177,28 @@ TEST(AsyncCalls, CarryArgumentsAndResults) {
   ASSERT_EQ(rig.session->dispatch(call, context), VAC_OK) << context.message;
   EXPECT_EQ(sink.number, 2.5);
   EXPECT_EQ(args[4].value, 17U);
+}
+
+TEST(AsyncCalls, AreNotDisturbedBySignals) {
+  struct sigaction before{}, ignore{};
+  ignore.sa_handler = [](int) {};  // without SA_RESTART: system calls end with EINTR
+  ::sigaction(SIGUSR1, &ignore, &before);
+  AsyncPlugin plugin;
+  Rig rig({&plugin});
+  std::atomic<vac_call*> running{nullptr};
+  plugin.on_submit = [&](vac_call& call) {
+    running = &call;
+    return VAC_EINPROGRESS;
+  };
+  std::thread caller([&] { EXPECT_EQ(rig.call(kNoop, {no_data()}), VAC_OK); });
+  while (running == nullptr) std::this_thread::yield();
+  for (int i = 0; i < 100; ++i) {
+    ::pthread_kill(caller.native_handle(), SIGUSR1);
+    std::this_thread::yield();
+  }
+  plugin.complete(running);
+  caller.join();
+  ::sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST(NeverCompleting, IsAnsweredByTheDeadline) {
