@@ -3,10 +3,15 @@
  *
  * A function that can fail returns VAC_OK (0) or a positive VAC_E... code. On failure handles,
  * numbers and counts for results are untouched, except for counts that say how much room a call
- * needs (VAC_ENOSPC); memory for arrays, text and tensors may have been written to. NULL for a
- * handle, a source or the place of a result is VAC_EINVAL.
+ * needs (VAC_ENOSPC); memory for arrays, text and tensors may have been written to.
  *
- * A function that tells what a handle holds cannot fail, and its handle is not NULL. Those that
+ * Arguments are checked: NULL for a handle, a source or the place of a result, shapes that do not
+ * fit, text that is not UTF-8, memory that a call writes and that another argument has as well
+ * (inputs may share) are VAC_EINVAL, as are sizes that no memory has, or VAC_EFBIG; handles that
+ * are closed are VAC_EBADF. Not seen are memory that is not the caller's or is smaller than its
+ * size says, a tensor that is freed, and a handle so long closed that its memory serves another.
+ *
+ * A function that tells what a handle holds cannot fail: of NULL it tells 0, NULL or "". Those that
  * close or free ignore NULL. */
 #ifndef VAC_ERROR_H
 #define VAC_ERROR_H

@@ -5,7 +5,12 @@
  * Every struct starts with struct_size, the size its maker compiled; fields are appended, never
  * moved. A reader treats what lies beyond struct_size as absent. The four structs without it
  * (vac_arg, vac_value, vac_op_offer, vac_buffer_view) never change. No function of either table may
- * throw. plugin.hpp makes a plugin a dozen lines of C++. */
+ * throw. plugin.hpp makes a plugin a dozen lines of C++.
+ *
+ * The plugin's file is NAME.so. The host contains what it can of a plugin that breaks a rule: what
+ * it throws, codes and texts that are none, sizes larger than the room, completions of calls that
+ * nobody waits for. It cannot contain writes outside of the memory that it gave, a submit that
+ * never returns, or a `cancel` that does not. */
 #ifndef VAC_PLUGIN_H
 #define VAC_PLUGIN_H
 
@@ -62,7 +67,8 @@ struct vac_host {
   size_t struct_size;
   uint32_t abi_major, abi_minor;
   void* host;
-  /* Ends a call for which submit returned VAC_EINPROGRESS, exactly once. message may be NULL. */
+  /* Ends a call for which submit returned VAC_EINPROGRESS, exactly once; it may come before submit
+   * has returned. message may be NULL. Anything else is ignored. */
   void (*complete)(struct vac_call*, int code, const char* message);
   /* The text and the framework's own code of a failure, before the failing return or complete. call
    * is NULL outside of calls (open, session_open, accepts, resource_attach, describe): then on the
@@ -71,7 +77,8 @@ struct vac_host {
   /* Memory for an output whose size the caller did not know, 64-byte aligned, and for every tensor,
    * which may be the caller's own (call.h), aligned as he likes: arg is its index in
    * the operation's table, child its index in a list (else 0). type, rank and dims describe a
-   * tensor; for arrays, rank 0. NULL: no memory. */
+   * tensor; for arrays, rank 0. Once for each: NULL where there is no memory, for what is asked for
+   * again, and for what the operation does not have; the call then fails. */
   void* (*output)(struct vac_call*, uint32_t arg, uint32_t child, uint64_t bytes, uint8_t type,
                   uint8_t rank, const int64_t* dims);
   int (*cancelled)(const struct vac_call*); /* poll in long loops */
@@ -112,8 +119,11 @@ struct vac_buffer_view {
   uint64_t bytes, cookie;
 };
 
-#define VAC_CAP_REMOTE 1u      /* serves addresses other than local: */
-#define VAC_CAP_ASYNC 2u       /* submit may return VAC_EINPROGRESS */
+#define VAC_CAP_REMOTE 1u /* serves addresses other than local: */
+/* submit may return VAC_EINPROGRESS. Such a plugin gets copies of a call's inputs, and asks for
+ * memory for each array and tensor that it returns: a call that it does not complete in its time,
+ * or 5 s after `cancel`, is answered, and what it has of the call is left to it for ever. */
+#define VAC_CAP_ASYNC 2u
 #define VAC_CAP_WORKER_ONLY 4u /* runs in a worker process only */
 
 struct vac_plugin {
@@ -136,6 +146,9 @@ struct vac_plugin {
   /* n = 1: the final code, or VAC_EINPROGRESS. n > 1: VAC_EINPROGRESS, or one error for all. May
    * block. */
   int (*submit)(void* plugin, struct vac_call* const* calls, size_t n);
+  /* Once for a call that runs; the call lives until it returns, and may be ending meanwhile. Not to
+   * wait in. A submit that blocks polls `cancelled` as well: of a deadline, and of a caller behind
+   * an agent who cancels, it is told in no other way. */
   void (*cancel)(void* plugin, struct vac_call*);
   uint64_t (*batch_key)(void* plugin, const struct vac_call*); /* 0: alone */
   /* Both or none. Any thread, several at once. Whatever code buffer_alloc fails with, the host uses

@@ -32,7 +32,7 @@ VAC_API int vac_resource_open_bytes(vac_session* session, const void* data, size
 VAC_API int vac_resource_open_uri(vac_session* session, const char* uri, const char* options_json,
                                   vac_resource** resource);
 
-/* No call may use it any more. NULL is ignored. */
+/* No call may use it any more. NULL is ignored, and so is one that is closed. */
 VAC_API void vac_resource_close(vac_resource* resource);
 
 /* SHA-256 in hex: of the file, of the bytes, or of a directory's manifest; empty for a URI. Lives

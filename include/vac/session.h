@@ -41,8 +41,14 @@ typedef void (*vac_progress_function)(void* user, uint32_t stage, uint64_t done,
 VAC_API int vac_session_on_progress(vac_session* session, vac_progress_function function,
                                     void* user);
 
-/* Ends the session and frees it. No call may be running in it and none of its resources may be used
- * afterwards; those still open are closed. Tensors stay valid. NULL is ignored. */
+/* Ends the session and frees it. Any thread, at any time: calls that run in it are cancelled, and
+ * it waits for their end; later ones are refused (VAC_EBADF). Calls that have not ended after 10 s
+ * are left behind with the session's memory, which is then never freed, and the log says so.
+ * Resources still open are closed. Tensors stay valid. NULL is ignored, and so is a session that is
+ * closed; within a call of the session (from a plugin) it stays open and the log says so.
+ *
+ * In a child of fork() the parent's handles answer VAC_EOWNERDEAD, and closing them does nothing;
+ * the child may open sessions of its own. exit() may be called at any time. */
 VAC_API void vac_session_close(vac_session* session);
 
 /* What serves the session, as a JSON object: plugins, operations, versions; remotely the agent's
