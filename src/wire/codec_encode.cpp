@@ -342,12 +342,14 @@ Status FrameEncoder::encode_reply(const Op& op, const vac_call& done,
       result.record.meta = dims_at;
       dims_at += bytes;
     }
-    if (const RegionResult* place = find_place(delivered, result.arg, result.child)) {
-      result.record.where = place->part.region;
-      result.record.value = place->part.offset;
-    } else if (has_data(result.record)) {
-      result.record.value = header_.payload_bytes;
-      VAC_CHECK(add_payload(result.data, result.record.bytes, largest_frame));
+    if (has_data(result.record)) {
+      if (const RegionResult* place = find_place(delivered, result.arg, result.child)) {
+        result.record.where = place->part.region;
+        result.record.value = place->part.offset;
+      } else {
+        result.record.value = header_.payload_bytes;
+        VAC_CHECK(add_payload(result.data, result.record.bytes, largest_frame));
+      }
     }
     *to++ = result.record;
   }

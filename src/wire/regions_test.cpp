@@ -248,6 +248,17 @@ TEST(RegionResults, KnowTheirArgument) {
   EXPECT_EQ(shared.results[0].record, 4U);
   EXPECT_EQ(shared.results[0].arg, 1U);
   EXPECT_EQ(shared.results[0].child, 1U);
+
+  // The list itself is in no region, whatever its children are.
+  const RegionResult first{3, 1, 0, 8, {kRegion, 512}};
+  FrameEncoder reply;
+  ASSERT_TRUE(reply.encode_reply(*find_op("opencv"), received, {}, 1, 0, kLargest, {&first, 1}));
+  AlignedBytes bytes = test::whole_frame(reply);
+  const auto* const records = reinterpret_cast<const vac_arg*>(bytes.data() + sizeof(FrameHeader));
+  EXPECT_EQ(records[0].form, VAC_LIST);
+  EXPECT_EQ(records[0].where, 0U);
+  EXPECT_EQ(records[1].where, kRegion);
+  EXPECT_EQ(records[2].where, VAC_WHERE_INLINE);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every operation with random arguments, answered by the noop plugin in this process and by an
-// agent over every transport of the scheme table: the results are equal. noop's outputs are a
+// agent over every transport of the scheme table, with data sent and in shared regions, which the
+// agent copies or works on in place: the results are equal. noop's outputs are a
 // function of everything that a call carries, so that nothing can be lost unnoticed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -101,11 +102,37 @@ std::unique_ptr<core::Runtime> noop_runtime() {
   return std::make_unique<core::Runtime>(options);
 }
 
+/// The data of a call in buffers of its session, results of known size as well.
+class InBuffers {
+ public:
+  void move(core::Session& session, vac_call& call) {
+    for (vac_arg& record : std::span(call.args, call.arg_count)) {
+      if (record.form != VAC_ARRAY && record.form != VAC_TENSOR) continue;
+      const bool made = record.where == VAC_WHERE_NOWHERE;
+      if (made && record.form == VAC_ARRAY) continue;
+      const std::uint64_t bytes = record.bytes;
+      if (bytes == 0 || (made && bytes > kMostRoom)) continue;
+      buffers_.push_back(session.new_buffer(bytes).value());
+      void* const data = buffers_.back()->data();
+      if (!made) std::memcpy(data, reinterpret_cast<const void*>(record.value), bytes);
+      record.where = VAC_WHERE_INLINE;
+      record.value = reinterpret_cast<std::uintptr_t>(data);
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kMostRoom = 4096;
+  std::vector<std::unique_ptr<core::Buffer>> buffers_;
+};
+
 /// The outcome of a call in a session, as text.
-std::string outcome(core::Session& session, const Op& op, std::uint64_t seed) {
+std::string outcome(core::Session& session, const Op& op, std::uint64_t seed,
+                    bool in_buffers = false) {
   test::Random random(seed);
   test::BuiltCall built = test::random_call(op, random);
   vac_call call = built.call();
+  InBuffers buffers;
+  if (in_buffers) buffers.move(session, call);
   std::vector<std::unique_ptr<core::Resource>> owned;
   std::vector<core::Resource*> resources;
   std::vector<std::byte> content(random.below(100));
@@ -158,26 +185,46 @@ class AnyAgent {
   std::unique_ptr<agent::Agent> here_;
 };
 
-/// What all tests of this program share: an agent a scheme, and the sessions.
+/// One way for a call to be answered.
+struct Way {
+  std::string name;
+  bool in_buffers;
+  std::unique_ptr<core::Session> session;
+};
+
+/// What all tests of this program share: the agents, and the ways.
 class World {
  public:
   World() {
     local_ = runtime_->open_session({}).value();
+    add("in process, buffers", "local:", true);
     for (const transport::Scheme& scheme : transport::schemes()) {
       agents_.push_back(std::make_unique<AnyAgent>(scheme.name));
-      core::SessionOptions options;
-      options.address = agents_.back()->address();
-      remotes_.push_back(runtime_->open_session(std::move(options)).value());
+      add(std::string(scheme.name) + " inline", agents_.back()->address(), false);
+    }
+    for (const std::string shared_input : {"copy", "in_place"}) {
+      sharing_.push_back(std::make_unique<test::AgentProcess>(
+          std::vector<std::string>{"--plugin", "noop"},
+          "[[listen]]\naddress = \"ADDRESS\"\nshared_input = \"" + shared_input + "\"\n"));
+      add("unix region " + shared_input, sharing_.back()->address(), true);
     }
   }
   core::Session& local() { return *local_; }
-  std::span<const std::unique_ptr<core::Session>> remotes() const { return remotes_; }
+  std::span<const Way> ways() const { return ways_; }
 
  private:
+  void add(std::string name, std::string address, bool in_buffers) {
+    core::SessionOptions options;
+    options.address = std::move(address);
+    ways_.push_back(
+        {std::move(name), in_buffers, runtime_->open_session(std::move(options)).value()});
+  }
+
   std::unique_ptr<core::Runtime> runtime_ = noop_runtime();
   std::vector<std::unique_ptr<AnyAgent>> agents_;
+  std::vector<std::unique_ptr<test::AgentProcess>> sharing_;
   std::unique_ptr<core::Session> local_;
-  std::vector<std::unique_ptr<core::Session>> remotes_;
+  std::vector<Way> ways_;
 };
 
 class Everywhere : public testing::TestWithParam<std::uint32_t> {
@@ -199,14 +246,14 @@ std::vector<std::uint32_t> public_operations() {
 INSTANTIATE_TEST_SUITE_P(Operation, Everywhere, testing::ValuesIn(public_operations()),
                          [](const auto& info) { return std::string(find_op(info.param)->name); });
 
-TEST_P(Everywhere, AnswersTheSameInProcessAndThroughAnAgent) {
+TEST_P(Everywhere, AnswersTheSameInEveryWay) {
   const Op& op = *find_op(GetParam());
   for (std::uint64_t seed = 0; seed < kCallsAnOperation; ++seed) {
     const std::string here = outcome(world->local(), op, seed);
     ASSERT_THAT(here, testing::Not(testing::StartsWith("VAC_"))) << op.name << ", seed " << seed;
-    for (const auto& remote : world->remotes()) {
-      ASSERT_EQ(here, outcome(*remote, op, seed))
-          << op.name << " at " << remote->options().address << ", seed " << seed;
+    for (const Way& way : world->ways()) {
+      ASSERT_EQ(here, outcome(*way.session, op, seed, way.in_buffers))
+          << op.name << ", " << way.name << ", seed " << seed;
     }
   }
 }
