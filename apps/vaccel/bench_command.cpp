@@ -23,6 +23,8 @@ namespace vac::cli {
 namespace {
 
 constexpr const char* kCommand = "bench";
+constexpr const char* kInline = "inline";
+constexpr const char* kRegion = "region";
 constexpr std::uint64_t kMostBytes = 1ULL << 30;
 
 struct Options {
@@ -30,6 +32,7 @@ struct Options {
   std::string op = "noop";
   std::string model;
   std::uint64_t bytes = 64;
+  std::optional<std::string> memory;
   std::vector<std::int64_t> shape;
   std::optional<int> blocks;
   double seconds = 4;
@@ -48,8 +51,12 @@ Json round_trip_json(const RoundTripReport& report, const Options& options, int 
   const auto ratio = [](const std::optional<Comparison>& comparison) {
     return comparison ? Json(comparison->ratio_p50) : Json(nullptr);
   };
-  Json json = {
-      {"op", options.op}, {"at", options.address}, {"bytes", options.bytes}, {"blocks", blocks}};
+  Json json = {{"op", options.op},
+               {"at", options.address},
+               {"bytes", options.bytes},
+               {"memory", options.memory.value_or(kInline)},
+               {"copies_a_call", report.copies_a_call},
+               {"blocks", blocks}};
   // The figures of the placement that ratio_p50 is of.
   json.update(comparison_json(report.worst()));
   json["ratio_p50_same_core"] = ratio(report.same_core);
@@ -74,14 +81,20 @@ std::string round_trip_table(const RoundTripReport& report, const Options& optio
   add("one core", report.same_core);
   add("two cores", report.two_cores);
   add("any core", report.unpinned);
-  return concat(options.op, " of ", options.bytes, " bytes at ", options.address, ", ", blocks,
-                " pairs of blocks, raw: a ping-pong of the same bytes\n", table.text(),
-                report.note.empty() ? "" : report.note + "\n");
+  const bool shared = options.memory == kRegion;
+  return concat(
+      options.op, " of ", options.bytes, " bytes at ", options.address, ", ", blocks,
+      " pairs of blocks, raw: a ping-pong ",
+      shared ? "beside the same bytes in shared memory\n" : "of the same bytes\n",
+      shared ? concat("copies a call: ", format_fixed(report.copies_a_call, 2), "\n") : "",
+      table.text(), report.note.empty() ? "" : report.note + "\n");
 }
 
 ExitStatus bench_agent(const Options& options) {
   const int blocks = options.blocks.value_or(21);
-  const auto report = measure_round_trip({options.address, options.bytes, blocks, options.seconds});
+  const auto report = measure_round_trip(
+      {options.address, options.bytes, blocks, options.seconds,
+       options.memory == kRegion ? PayloadMemory::region : PayloadMemory::inline_});
   if (!report) return vac::cli::report(kCommand, report.error());
   print(options.json ? json_text(round_trip_json(*report, options, blocks))
                      : round_trip_table(*report, options, blocks));
@@ -166,6 +179,10 @@ ExitStatus run(const Options& options) {
   keep_freed_memory();
   if (!options.model.empty()) return bench_model(options);
   if (options.address != "local:") return bench_agent(options);
+  if (options.memory) {
+    return report_wrong_use(kCommand,
+                            "--memory is for --at ADDRESS: in this process nothing travels");
+  }
   if (options.blocks) {
     return report_wrong_use(
         kCommand, "--blocks counts with --at ADDRESS or --model; here --seconds sets the time");
@@ -208,6 +225,13 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
   add_parsed_option(*command, "--bytes", options->bytes, parse_payload,
                     "Payload of a no-op: 64, 600kB, 1MiB, at most 1GiB (default: 64)")
       ->type_name("N")
+      ->excludes(model);
+  command
+      ->add_option("--memory", options->memory,
+                   "Where the payload is: sent with the call, or in memory shared with the agent "
+                   "(default: inline)")
+      ->type_name("inline|region")
+      ->check(CLI::IsMember({kInline, kRegion}).description(""))
       ->excludes(model);
   add_parsed_option(*command, "--shape", options->shape, parse_shape,
                     "Of a model's input, where the model does not say")

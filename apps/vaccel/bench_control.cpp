@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench_control.hpp"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <span>
 
 #include "base/errno_error.hpp"
 #include "transport/channel.hpp"
@@ -37,19 +40,35 @@ bool receive_all(int socket, char* data, std::size_t bytes) noexcept {
   return true;
 }
 
-[[noreturn]] void serve(int socket, char* request, std::size_t bytes) noexcept {
+void read_all(const char* data, std::size_t bytes) noexcept {
+  constexpr std::size_t kUnread = 4096;
+  if (bytes < kUnread) return;
+  std::uint64_t sum = 0;
+  for (std::size_t at = 0; at + sizeof sum <= bytes; at += sizeof sum) {
+    std::uint64_t word;
+    std::memcpy(&word, data + at, sizeof word);
+    sum += word;
+  }
+  volatile std::uint64_t kept = sum;
+  static_cast<void>(kept);
+}
+
+/// `payload` is the message itself, or what lies in shared memory.
+[[noreturn]] void serve(int socket, std::span<char> message,
+                        std::span<const char> payload) noexcept {
   const char reply[kControlReplyBytes] = {};
-  while (receive_all(socket, request, bytes) && send_all(socket, reply, sizeof reply)) {
+  while (receive_all(socket, message.data(), message.size())) {
+    read_all(payload.data(), payload.size());
+    if (!send_all(socket, reply, sizeof reply)) break;
   }
   ::_exit(0);
 }
 
 }  // namespace
 
-RawControl::RawControl(Fd socket, pid_t child, std::size_t bytes)
-    : socket_(std::move(socket)), child_(child), request_(bytes) {}
+void RawControl::Unmap::operator()(char* memory) const noexcept { ::munmap(memory, bytes); }
 
-Result<std::unique_ptr<RawControl>> RawControl::start(std::size_t bytes) {
+Result<std::unique_ptr<RawControl>> RawControl::start(std::size_t bytes, PayloadMemory memory) {
   bytes = std::max<std::size_t>(bytes, 1);
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -64,18 +83,29 @@ Result<std::unique_ptr<RawControl>> RawControl::start(std::size_t bytes) {
       return errno_error(errno, "cannot set the control's socket buffers");
     }
   }
-  const pid_t child = ::fork();
-  if (child < 0) return errno_error(errno, "cannot start the control's process");
-  if (child == 0) {
-    ours.reset();
-    std::vector<char> request(bytes);
-    serve(theirs.get(), request.data(), bytes);
+  const bool shared = memory == PayloadMemory::region;
+  std::unique_ptr<RawControl> control(
+      new RawControl(std::move(ours), shared ? kControlReplyBytes : bytes));
+  if (shared) {
+    void* const mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (mapped == MAP_FAILED) return errno_error(errno, "cannot share memory with the control");
+    control->shared_ = {static_cast<char*>(mapped), Unmap{bytes}};
   }
-  return std::unique_ptr<RawControl>(new RawControl(std::move(ours), child, bytes));
+  control->child_ = ::fork();
+  if (control->child_ < 0) return errno_error(errno, "cannot start the control's process");
+  if (control->child_ == 0) {
+    control->socket_.reset();
+    std::vector<char> message(control->request_.size());
+    if (shared) serve(theirs.get(), message, {control->shared_.get(), bytes});
+    serve(theirs.get(), message, message);
+  }
+  return control;
 }
 
 RawControl::~RawControl() {
   socket_.reset();
+  if (child_ < 0) return;
   while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

@@ -4,8 +4,12 @@
 #include <unistd.h>
 #include <vac/vac.hpp>
 
+#include <cstdint>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -25,7 +29,17 @@ constexpr std::size_t kMostCalls = 20000;
 /// The product: one no-op of a session.
 class NoopCall final : public Subject {
  public:
-  NoopCall(const Session& session, std::size_t bytes) : session_(session.handle()), data_(bytes) {}
+  static Result<NoopCall> make(const Session& session, const RoundTripOptions& options) {
+    NoopCall call(session.handle());
+    if (options.memory == PayloadMemory::region) {
+      VAC_TRY(call.buffer_, session.buffer(options.bytes));
+      call.data_ = call.buffer_.bytes();
+    } else {
+      call.heap_.resize(options.bytes);
+      call.data_ = call.heap_;
+    }
+    return call;
+  }
 
   Status call() override {
     const int code = vac_noop(session_, data_.data(), data_.size());
@@ -33,9 +47,41 @@ class NoopCall final : public Subject {
   }
 
  private:
+  explicit NoopCall(vac_session* session) : session_(session) {}
+
   vac_session* session_;
-  std::vector<std::byte> data_;
+  std::vector<std::byte> heap_;
+  Buffer buffer_;
+  std::span<std::byte> data_;  // in one of them
 };
+
+/// How often the agent has copied inputs out of shared memory; nothing where it does not tell.
+std::optional<std::uint64_t> copied_inputs(const Session& session) {
+  const Result<std::string> text = session.describe();
+  if (!text) return std::nullopt;
+  const auto whole = nlohmann::json::parse(*text, nullptr, false);
+  if (!whole.is_object() || !whole.contains("shared_memory")) return std::nullopt;
+  return whole["shared_memory"].value("copied_inputs", std::uint64_t{0});
+}
+
+/// How a call with its data in shared memory has it: 1 copied, 0 in place. An error where the data
+/// is sent after all.
+Result<double> copies_a_call(const Session& session, NoopCall& product) {
+  constexpr int kCalls = 100;
+  const Result<std::string> described = session.describe();
+  const auto before = copied_inputs(session);
+  for (int i = 0; i < kCalls; ++i) VAC_CHECK(product.call());
+  const auto after = copied_inputs(session);
+  const bool offered = described && nlohmann::json::parse(*described, nullptr, false)
+                                        .value("/shared_memory/offered"_json_pointer, false);
+  if (!offered || !before || !after) {
+    return Error{
+        Errc::not_supported,
+        "the agent shares no memory here: vaccel doctor says why, --memory inline measures "
+        "without"};
+  }
+  return static_cast<double>(*after - *before) / kCalls;
+}
 
 /// Tells an agent that cannot serve a benchmark from one that fails.
 Status first_call(NoopCall& product, const std::string& address) {
@@ -142,20 +188,28 @@ Result<RoundTripReport> measure_round_trip(const RoundTripOptions& options) {
                                              "://: use a unix:// address")};
   }
   // The control forks, so it comes before everything that may start threads.
-  VAC_TRY(const std::unique_ptr<RawControl> control, RawControl::start(options.bytes));
+  VAC_TRY(const std::unique_ptr<RawControl> control,
+          RawControl::start(options.bytes, options.memory));
   VAC_TRY(const Session session, Session::open(options.address, {.name = "vaccel bench"}));
-  NoopCall product(session, options.bytes);
+  VAC_TRY(NoopCall product, NoopCall::make(session, options));
   VAC_CHECK(first_call(product, options.address));
+  double copies = 0;
+  if (options.memory == PayloadMemory::region) {
+    VAC_TRY(copies, copies_a_call(session, product));
+  }
 
   const Result<pid_t> agent = agent_process(address);
   const Result<Cores> cores = agent ? choose_cores(*agent) : Result<Cores>(agent.error());
   if (!cores) {
     RoundTripReport report;
+    report.copies_a_call = copies;
     report.note = "cores were not chosen: " + cores.error().message();
     VAC_TRY(report.unpinned, Comparer(product, *control, options, 1).compare("any core"));
     return report;
   }
-  return compare_pinned(product, *control, *cores, *agent, options);
+  VAC_TRY(RoundTripReport report, compare_pinned(product, *control, *cores, *agent, options));
+  report.copies_a_call = copies;
+  return report;
 }
 
 }  // namespace vac::cli

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "bench_control.hpp"
 #include "bench_statistics.hpp"
 
 namespace vac::cli {
@@ -17,6 +18,7 @@ struct RoundTripOptions {
   std::size_t bytes = 64;
   int blocks = 21;     ///< of each kind and placement
   double seconds = 4;  ///< all of them together, about
+  PayloadMemory memory = PayloadMemory::inline_;
 };
 
 /// Product and control where both sides of both run in the same places.
@@ -28,6 +30,7 @@ struct Comparison {
 struct RoundTripReport {
   std::optional<Comparison> same_core, two_cores;
   std::optional<Comparison> unpinned;  ///< instead of the two, where cores cannot be chosen
+  double copies_a_call = 0;            ///< of the payload, by the agent, out of shared memory
   std::string note;                    ///< why something is missing; empty: nothing is
 
   /// The one with the worst ratio.

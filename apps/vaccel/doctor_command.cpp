@@ -28,6 +28,23 @@ struct Options {
   bool json = false;
 };
 
+/// Which way data goes, and why not a faster one.
+template <class Member>
+void add_memory(const Member& member, Findings& findings) {
+  const Json offered = member("shared_memory", "offered");
+  if (!offered.is_boolean()) return;  // an agent that does not know of it
+  if (!offered.get<bool>()) {
+    return findings.note("memory", "data is sent over the socket",
+                         "shared memory needs unix:// and regions above 0 in the agent's [limits]");
+  }
+  if (member("shared_memory", "in_place") == true) {
+    return findings.good("memory", "memfd regions, worked on in place");
+  }
+  findings.good("memory", "memfd regions, each input copied once",
+                "ok; without a copy: shared_input = \"in_place\" for the listener, and the agent's "
+                "own user");
+}
+
 /// What the agent says of itself and of us; a member that it does not tell is left out of the text.
 void add_agent_and_tenant(const std::string& description, double ping_us, Findings& findings) {
   const Json whole = Json::parse(description, nullptr, false);
@@ -49,6 +66,7 @@ void add_agent_and_tenant(const std::string& description, double ping_us, Findin
   if (const Json calls = member("limits", "calls_in_flight"); calls.is_number_unsigned()) {
     limits += (limits.empty() ? "" : ", ") + calls.dump() + " calls in flight";
   }
+  add_memory(member, findings);
   if (whole.is_object() && whole.contains("tenant")) {
     findings.note("tenant", plain(whole["tenant"]), limits);
   }
