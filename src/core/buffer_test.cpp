@@ -289,9 +289,9 @@ TEST(Buffer, SessionCloseWaitsForAFreeThatHasTheSession) {
 }
 
 TEST(Buffer, ManyAreFreedOnceWhileTheSessionIsClosed) {
-  constexpr int kThreads = 4, kEach = 200;
+  constexpr std::size_t kThreads = 4, kEach = 200;
   Lender lender;
-  std::atomic<int> returned{0};
+  std::atomic<std::size_t> returned{0};
   std::atomic<bool> closed{false};
   lender.on_session_close = [&] { closed = true; };
   lender.on_buffer_free = [&](void* session, const vac_buffer_view&) {
@@ -300,13 +300,13 @@ TEST(Buffer, ManyAreFreedOnceWhileTheSessionIsClosed) {
   };
   Rig rig({&lender});
   std::vector<std::unique_ptr<Buffer>> buffers;
-  for (int i = 0; i < kThreads * kEach; ++i) {
+  for (std::size_t i = 0; i < kThreads * kEach; ++i) {
     buffers.push_back(rig.session->new_buffer(64).value());
   }
   std::vector<std::thread> threads;
-  for (int thread = 0; thread < kThreads; ++thread) {
+  for (std::size_t thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {
-      for (int i = 0; i < kEach; ++i) buffers[static_cast<std::size_t>(thread * kEach + i)].reset();
+      for (std::size_t i = 0; i < kEach; ++i) buffers[thread * kEach + i].reset();
     });
   }
   rig.session.reset();

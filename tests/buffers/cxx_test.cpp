@@ -55,7 +55,7 @@ TEST_F(CxxBufferTest, LivesAsLongAsACopyOrATensor) {
   std::optional<Session> opened(session());
   const std::uint64_t before = told("without_session");
   std::optional<Buffer> buffer(opened->buffer(4096).value());
-  std::optional<Buffer> copy(*buffer);
+  std::optional<Buffer> copy(buffer);
   std::optional<Tensor> tensor(copy->tensor<float>({1024}).value());
   opened.reset();
   buffer.reset();

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -34,7 +35,8 @@ struct Lender {
   const vac_host* host = nullptr;
   unsigned char* arena = nullptr;
   std::mutex mutex;
-  std::uint64_t used = 0;
+  std::uint64_t used = 0;  // of the arena, until all is back
+  std::size_t out = 0;
   std::vector<Loan> loans;  // the cookie of one is its place here
   unsigned refused = 0, with_session = 0, without_session = 0, wrongly = 0;
   Place input, output;
@@ -47,10 +49,14 @@ struct Lender {
 Lender& self(void* plugin) { return *static_cast<Lender*>(plugin); }
 
 int open(const vac_host* host, const char*, void** plugin) noexcept {
+  auto* const lender = new (std::nothrow) Lender;
+  if (lender == nullptr) return VAC_ENOMEM;
   void* const arena =
       ::mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (arena == MAP_FAILED) return VAC_ENOMEM;
-  auto* const lender = new Lender;
+  if (arena == MAP_FAILED) {
+    delete lender;
+    return VAC_ENOMEM;
+  }
   lender->host = host;
   lender->arena = static_cast<unsigned char*>(arena);
   std::memset(arena, 0xa5, kArenaBytes);  // the host zeroes what it hands on
@@ -61,8 +67,8 @@ int open(const vac_host* host, const char*, void** plugin) noexcept {
 void close(void* plugin) noexcept { delete &self(plugin); }
 
 int session_open(void*, const vac_session_view*, void** session) noexcept {
-  *session = new int(0);
-  return VAC_OK;
+  *session = new (std::nothrow) int(0);
+  return *session == nullptr ? VAC_ENOMEM : VAC_OK;
 }
 
 void session_close(void*, void* session) noexcept { delete static_cast<int*>(session); }
@@ -79,6 +85,7 @@ int buffer_alloc(void* plugin, void* session, std::uint64_t bytes, vac_buffer_vi
   *view = {lender.arena + lender.used, bytes, lender.loans.size()};
   lender.used += room;
   lender.loans.push_back({session, true});
+  ++lender.out;
   return VAC_OK;
 }
 
@@ -91,6 +98,7 @@ void buffer_free(void* plugin, void* session, const vac_buffer_view* view) noexc
   }
   Loan& loan = lender.loans[view->cookie];
   loan.out = false;
+  if (--lender.out == 0) lender.used = 0;
   ++(session == nullptr        ? lender.without_session
      : session == loan.session ? lender.with_session
                                : lender.wrongly);
