@@ -40,13 +40,15 @@ bool receive_all(int socket, char* data, std::size_t bytes) noexcept {
   return true;
 }
 
+/// The loop of the plugin `noop`.
 void read_all(const char* data, std::size_t bytes) noexcept {
   constexpr std::size_t kUnread = 4096;
   if (bytes < kUnread) return;
   std::uint64_t sum = 0;
-  for (std::size_t at = 0; at + sizeof sum <= bytes; at += sizeof sum) {
+  const std::size_t words = bytes / sizeof sum;
+  for (std::size_t i = 0; i < words; ++i) {
     std::uint64_t word;
-    std::memcpy(&word, data + at, sizeof word);
+    std::memcpy(&word, data + i * sizeof word, sizeof word);
     sum += word;
   }
   volatile std::uint64_t kept = sum;

@@ -23,9 +23,10 @@ vac::Status read_data(vac::Call& /*call*/, const vac::ops::Noop::Args& in) {
   const std::span<const std::byte> data = in.data.value_or(std::span<const std::byte>());
   if (data.size() < kUnread) return {};
   std::uint64_t sum = 0;
-  for (std::size_t at = 0; at + sizeof sum <= data.size(); at += sizeof sum) {
+  const std::size_t words = data.size() / sizeof sum;
+  for (std::size_t i = 0; i < words; ++i) {
     std::uint64_t word;
-    std::memcpy(&word, data.data() + at, sizeof word);
+    std::memcpy(&word, data.data() + i * sizeof word, sizeof word);
     sum += word;
   }
   volatile std::uint64_t kept = sum;
