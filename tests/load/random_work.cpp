@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "random_work.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -17,6 +18,7 @@ constexpr int kMostAttempts = 60;
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 // Few enough that clients upload the same files at the same time.
 constexpr std::uint64_t kFiles = 16;
+constexpr std::size_t kMostKept = 4;
 
 Error wrong(const char* op) {
   return Error{Errc::bad_message, std::string(op) + " answered something else than it must"};
@@ -39,7 +41,7 @@ Status RandomWork::open() {
 }
 
 Status RandomWork::step() {
-  switch (random_.below(8)) {
+  switch (random_.below(10)) {
     case 0:
       return large_input();
     case 1:
@@ -49,6 +51,9 @@ Status RandomWork::step() {
     case 3:
       close();
       return open();
+    case 4:
+    case 5:
+      return in_buffers();
     default:
       return small_call();
   }
@@ -85,6 +90,30 @@ Status RandomWork::large_output() {
   VAC_TRY(const std::size_t count, session_->fpga_arraycopy(input, output));
   if (count != output.size()) return wrong("a large output");
   return output == expected(input, count) ? Status{} : wrong("a large output");
+}
+
+/// Of this session or another, which the call must not notice.
+Status RandomWork::in_buffers() {
+  VAC_TRY(Buffer made, session_->buffer(4096 * (1 + random_.below(500))));
+  kept_.push_back(std::move(made));
+  if (kept_.size() > kMostKept) kept_.erase(kept_.begin());
+  const auto ints = [&](const Buffer& buffer) {
+    return std::span(reinterpret_cast<std::int32_t*>(buffer.bytes().data()),
+                     buffer.bytes().size() / sizeof(std::int32_t));
+  };
+  const std::span<std::int32_t> input = ints(kept_[random_.below(kept_.size())]);
+  random_.fill(std::as_writable_bytes(input.first(100)));
+  if (random_.one_in(2)) {
+    std::vector<std::int32_t> output(8);
+    VAC_TRY(const std::size_t count, session_->fpga_arraycopy(input, output));
+    output.resize(count);
+    return output == expected(input, 8) ? Status{} : wrong("a call in buffers");
+  }
+  VAC_TRY(const Buffer result, session_->buffer(input.size_bytes()));
+  const std::span<std::int32_t> output = ints(result);
+  VAC_TRY(const std::size_t count, session_->fpga_arraycopy(input, output));
+  const std::vector<std::int32_t> wanted = expected(input, output.size());
+  return std::ranges::equal(wanted, output.first(count)) ? Status{} : wrong("a call in buffers");
 }
 
 Status RandomWork::upload() {

@@ -24,14 +24,16 @@ class RandomWork {
   Status open();
   bool is_open() const { return session_.has_value(); }
   void close() { session_.reset(); }
-  /// One step: a small call, megabytes there or back, an upload, another session. VAC_EBADMSG: an
-  /// answer that is not the right one; else what the session said. Only with a session.
+  /// One step: a small call, megabytes there or back, a call in buffers, an upload, another
+  /// session. VAC_EBADMSG: an answer that is not the right one; else what the session said. Only
+  /// with a session.
   Status step();
 
  private:
   Status small_call();
   Status large_input();
   Status large_output();
+  Status in_buffers();
   Status upload();
   std::vector<std::int32_t> expected(std::span<const std::int32_t> input, std::size_t count);
 
@@ -39,6 +41,7 @@ class RandomWork {
   Random random_;
   Session local_;  ///< the same plugin in this process: its answers are right
   std::optional<Session> session_;
+  std::vector<Buffer> kept_;  ///< of this session and earlier ones
 };
 
 }  // namespace vac::test
