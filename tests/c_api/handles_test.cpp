@@ -76,7 +76,7 @@ TEST(ClosedHandles, AreToldWhileOthersComeAndGo) {
 }
 
 TEST(Closing, WhileOthersCallIsSeenByEach) {
-  for (int round = 0; round < 50; ++round) {
+  for (int round = 0; round < 10; ++round) {
     vac_session* const session = open_session();
     std::atomic<int> calling{0};
     std::vector<std::thread> threads;
@@ -95,7 +95,7 @@ TEST(Closing, WhileOthersCallIsSeenByEach) {
 }
 
 TEST(Closing, BySeveralThreadsHappensOnce) {
-  for (int round = 0; round < 50; ++round) {
+  for (int round = 0; round < 10; ++round) {
     vac_session* const session = open_session();
     vac_resource* const resource = open_resource(session);
     std::vector<std::thread> threads;

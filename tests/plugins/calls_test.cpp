@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "plugins/bad_plugins.hpp"
+#include "plugins/bad_plugins_fixture.hpp"
 #include "support/agent_process.hpp"
 #include "support/memory_may_run_out.hpp"
 #include "support/temp_directory.hpp"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/runtime.hpp"
-#include "plugins/bad_plugins.hpp"
+#include "plugins/bad_plugins_fixture.hpp"
 #include "support/shell.hpp"
 #include "support/temp_directory.hpp"
 
