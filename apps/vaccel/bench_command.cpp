@@ -94,7 +94,7 @@ ExitStatus bench_agent(const Options& options) {
   const int blocks = options.blocks.value_or(21);
   const auto report = measure_round_trip(
       {options.address, options.bytes, blocks, options.seconds,
-       options.memory == kRegion ? PayloadMemory::region : PayloadMemory::inline_});
+       options.memory == kRegion ? PayloadMemory::region : PayloadMemory::message});
   if (!report) return vac::cli::report(kCommand, report.error());
   print(options.json ? json_text(round_trip_json(*report, options, blocks))
                      : round_trip_table(*report, options, blocks));

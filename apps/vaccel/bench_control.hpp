@@ -19,7 +19,7 @@ namespace vac::cli {
 inline constexpr std::size_t kControlReplyBytes = 64;
 
 /// How the payload of a round trip travels: over the socket, or in memory that both sides have.
-enum class PayloadMemory : std::uint8_t { inline_, region };
+enum class PayloadMemory : std::uint8_t { message, region };
 
 /// A blocking ping-pong with a child process over a pair of unix sockets, with the socket buffers
 /// of the product: `bytes` there, 64 back. Where they are in shared memory 64 bytes are sent to
@@ -30,7 +30,7 @@ class RawControl final : public Subject {
  public:
   /// Forks: to be made before other threads run. At least one byte is sent.
   static Result<std::unique_ptr<RawControl>> start(std::size_t bytes,
-                                                   PayloadMemory memory = PayloadMemory::inline_);
+                                                   PayloadMemory memory = PayloadMemory::message);
   ~RawControl() override;
   RawControl(const RawControl&) = delete;
   RawControl& operator=(const RawControl&) = delete;

@@ -18,7 +18,7 @@ struct RoundTripOptions {
   std::size_t bytes = 64;
   int blocks = 21;     ///< of each kind and placement
   double seconds = 4;  ///< all of them together, about
-  PayloadMemory memory = PayloadMemory::inline_;
+  PayloadMemory memory = PayloadMemory::message;
 };
 
 /// Product and control where both sides of both run in the same places.

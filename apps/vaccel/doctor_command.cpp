@@ -37,7 +37,8 @@ void add_memory(const Member& member, Findings& findings) {
     return findings.note("memory", "data is sent over the socket",
                          "shared memory needs unix:// and regions above 0 in the agent's [limits]");
   }
-  if (member("shared_memory", "in_place") == true) {
+  const Json in_place = member("shared_memory", "in_place");
+  if (in_place.is_boolean() && in_place.get<bool>()) {
     return findings.good("memory", "memfd regions, worked on in place");
   }
   findings.good("memory", "memfd regions, each input copied once",

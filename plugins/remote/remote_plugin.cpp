@@ -143,8 +143,9 @@ int alloc_buffer(void* /*plugin*/, void* session, std::uint64_t bytes, vac_buffe
   const int failed = guarded(opened.host, nullptr, [&]() -> Status {
     std::unique_ptr<RegionBuffer> buffer = opened.connection->new_buffer(bytes);
     if (buffer == nullptr) return {};
-    *view = {buffer->data(), buffer->bytes(), reinterpret_cast<std::uintptr_t>(buffer.get())};
-    static_cast<void>(buffer.release());  // free_buffer() has it back
+    *view = {buffer->data(), buffer->bytes(), 0};
+    // free_buffer() has it back.
+    view->cookie = reinterpret_cast<std::uintptr_t>(buffer.release());
     code = VAC_OK;
     return {};
   });

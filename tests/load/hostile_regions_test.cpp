@@ -30,7 +30,6 @@ namespace {
 using test::BuiltCall;
 using test::Random;
 using test::RawClient;
-using test::RawFrame;
 using test::RawRegion;
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
@@ -228,7 +227,7 @@ TEST_P(HostileRegions, HurtNobody) {
   worker.join();
   EXPECT_GT(honest, 0U);
   std::printf("soak: hostile_regions %s rounds=%llu honest_calls=%llu\n", GetParam(),
-              static_cast<unsigned long long>(2 * rounds), static_cast<unsigned long long>(honest));
+              2 * static_cast<unsigned long long>(rounds), static_cast<unsigned long long>(honest));
   EXPECT_EQ(agent.stop(), 0) << agent.log();
   EXPECT_THAT(agent.log(), testing::Not(testing::HasSubstr("Sanitizer")));
 }

@@ -21,8 +21,6 @@
 namespace vac {
 namespace {
 
-using testing::HasSubstr;
-
 constexpr std::size_t kInts = 10'000;
 constexpr std::size_t kBytes = kInts * sizeof(std::int32_t);
 
