@@ -10,7 +10,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <span>
@@ -41,6 +40,12 @@ const Op& some_operation(Random& random) {
   }
 }
 
+/// The attackers themselves write to a region from two threads at once, in an order that is
+/// nobody's.
+void scribble(std::byte* to, unsigned char value) {
+  std::atomic_ref(*reinterpret_cast<unsigned char*>(to)).store(value, std::memory_order_relaxed);
+}
+
 /// Puts the data of a call anywhere into a region.
 void move_into(const RawRegion& region, vac_call& call, Random& random) {
   for (vac_arg& record : std::span(call.args, call.arg_count)) {
@@ -50,7 +55,8 @@ void move_into(const RawRegion& region, vac_call& call, Random& random) {
     std::uint64_t offset = random.below(region.bytes().size() - record.bytes);
     if (!random.one_in(4)) offset &= ~std::uint64_t{63};
     std::byte* const place = region.bytes().data() + offset;
-    if (!made) std::memcpy(place, reinterpret_cast<const void*>(record.value), record.bytes);
+    const auto* const from = reinterpret_cast<const unsigned char*>(record.value);
+    for (std::uint64_t i = 0; i < record.bytes && !made; ++i) scribble(place + i, from[i]);
     record.where = VAC_WHERE_INLINE;
     record.value = reinterpret_cast<std::uintptr_t>(place);
   }
@@ -122,8 +128,7 @@ class Attacker {
       Random random(seed);
       while (!over) {
         const std::size_t at = random.below(region_->bytes().size());
-        reinterpret_cast<std::atomic<unsigned char>*>(region_->bytes().data() + at)
-            ->store(static_cast<unsigned char>(random.next()), std::memory_order_relaxed);
+        scribble(region_->bytes().data() + at, static_cast<unsigned char>(random.next()));
       }
     });
     try {
