@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -15,27 +14,17 @@
 #include <thread>
 #include <vector>
 
+#include "is_shared.hpp"
 #include "support/agent_process.hpp"
 #include "support/test_paths.hpp"
 
 namespace vac {
 namespace {
 
+using test::is_shared;
+
 constexpr std::size_t kInts = 10'000;
 constexpr std::size_t kBytes = kInts * sizeof(std::int32_t);
-
-/// Whether an address of this process is memory that an agent has shared.
-bool is_shared(const void* address) {
-  const auto wanted = reinterpret_cast<std::uintptr_t>(address);
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    std::size_t used = 0;
-    const std::uintptr_t begin = std::stoull(line, &used, 16);
-    const std::uintptr_t end = std::stoull(line.substr(used + 1), nullptr, 16);
-    if (wanted >= begin && wanted < end) return line.find("vaccel-region") != std::string::npos;
-  }
-  return false;
-}
 
 std::span<std::int32_t> ints(const Buffer& buffer) {
   return {reinterpret_cast<std::int32_t*>(buffer.bytes().data()),
