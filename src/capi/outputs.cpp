@@ -50,7 +50,7 @@ void* Outputs::give_array(vac_arg& record, std::uint64_t bytes) {
 void* Outputs::give_tensor(const vac_tensor* own, const vac_arg& record, std::uint32_t child,
                            std::uint64_t bytes, std::uint8_t type,
                            std::span<const std::int64_t> dims) {
-  if (find(record, child) != nullptr) return nullptr;
+  if (has(record, child)) return nullptr;
   if (own == nullptr) {
     TensorPointer tensor(make_tensor(type, dims, bytes, false));
     if (tensor == nullptr) return nullptr;
@@ -65,8 +65,15 @@ void* Outputs::give_tensor(const vac_tensor* own, const vac_arg& record, std::ui
                           ": give one of that type and shape, or none"));
     return nullptr;
   }
-  entries_.push_back({&record, child, bytes, nullptr, nullptr});
+  own_filled_.set(index(record, child));
   return own->data;
+}
+
+bool Outputs::own_was_filled(const vac_arg& record, std::uint32_t child) const noexcept {
+  // Of a list the caller gave tensors for its known children alone.
+  const bool may_be_own =
+      record.form == VAC_LIST ? record.count != VAC_ANY_COUNT && child < record.count : child == 0;
+  return may_be_own && own_filled_[index(record, child)];
 }
 
 const Outputs::Entry* Outputs::find(const vac_arg& record, std::uint32_t child) const noexcept {
@@ -87,6 +94,10 @@ std::uint32_t Outputs::child_count(const vac_arg& list) const noexcept {
   for (const Entry& entry : entries_) {
     if (entry.record == &list) count = std::max(count, entry.child + 1);
   }
+  const std::uint32_t known = list.count == VAC_ANY_COUNT ? 0 : list.count;
+  for (std::uint32_t child = count; child < known; ++child) {
+    if (own_filled_[index(list, child)]) count = child + 1;
+  }
   return count;
 }
 
@@ -98,7 +109,7 @@ TensorPointer Outputs::take(const vac_arg& record, std::uint32_t child) noexcept
 }
 
 bool Outputs::has(const vac_arg& record, std::uint32_t child) const noexcept {
-  return find(record, child) != nullptr;
+  return own_was_filled(record, child) || find(record, child) != nullptr;
 }
 
 }  // namespace vac::capi

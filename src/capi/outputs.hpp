@@ -5,6 +5,7 @@
 #include <vac/plugin.h>
 #include <vac/result.hpp>
 
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,9 +48,15 @@ class Outputs final : public core::OutputSink {
     const vac_arg* record;
     std::uint32_t child;
     std::uint64_t bytes;
-    TensorPointer tensor;                // new, or empty
-    std::unique_ptr<std::byte[]> aside;  // an array without enough room
+    TensorPointer tensor;                // new
+    std::unique_ptr<std::byte[]> aside;  // an array without enough room; one of the two
   };
+  /// Where own_filled_ has the caller's own tensor for a tensor record, or a list's child.
+  std::size_t index(const vac_arg& record, std::uint32_t child) const noexcept {
+    return static_cast<std::size_t>(&record - frame_.records().data()) +
+           (record.form == VAC_LIST ? 1 + child : 0);
+  }
+  bool own_was_filled(const vac_arg& record, std::uint32_t child) const noexcept;
   void* give(vac_arg& record, std::uint32_t arg, std::uint32_t child, std::uint64_t bytes,
              std::uint8_t type, std::span<const std::int64_t> dims);
   void* give_array(vac_arg& record, std::uint64_t bytes);
@@ -59,6 +66,8 @@ class Outputs final : public core::OutputSink {
 
   const Frame& frame_;
   std::vector<Entry> entries_;
+  std::bitset<VAC_MAX_RECORDS>
+      own_filled_;  // a bit a record: a call with own tensors allocates nothing
   std::optional<Error> error_;
 };
 

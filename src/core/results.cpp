@@ -39,34 +39,41 @@ std::string tensor_fault(const OutputRequest& wanted) {
   return concat(" is ", shape_text(wanted), " and has ", wanted.bytes, " bytes");
 }
 
-/// What is wrong with a request; empty: nothing.
+/// How messages call what is asked for.
+std::string request_name(const Op& op, const OutputRequest& wanted) {
+  const OpArgument& argument = op.args[wanted.arg];
+  const bool item = form(argument.signature) == VAC_LIST;
+  return concat("output '", argument.name, "'", item ? concat(" item ", wanted.child) : "");
+}
+
+/// What is wrong with a request; empty: nothing. Allocates only for a fault.
 std::string request_fault(const Op& op, const OutputRequest& wanted) {
   if (wanted.arg >= op.args.size()) {
     return concat("argument ", wanted.arg, " of ", op.args.size());
   }
   const OpArgument& argument = op.args[wanted.arg];
   const std::uint8_t kind = form(argument.signature);
-  std::string name = concat("output '", argument.name, "'");
   if ((direction(argument.signature) & VAC_OUT) == 0 || kind == VAC_SCALAR) {
     return concat("argument '", argument.name, "', which is ", argument.type,
                   kind == VAC_SCALAR ? " and no array" : " and no output");
   }
   if (kind == VAC_LIST) {
-    name += concat(" item ", wanted.child);
-    if (wanted.child >= VAC_MAX_RECORDS) return name + ", more than a call has room for";
+    if (wanted.child >= VAC_MAX_RECORDS) {
+      return request_name(op, wanted) + ", more than a call has room for";
+    }
     if (form(argument.child_signature) != VAC_TENSOR) return {};
   } else if (wanted.child != 0) {
-    return concat(name, " item ", wanted.child, ", which is no list");
+    return concat(request_name(op, wanted), " item ", wanted.child, ", which is no list");
   }
   if (kind == VAC_ARRAY) {
     const auto type = static_cast<std::uint8_t>(argument.signature);
     return whole_elements(type, wanted.bytes)
                ? std::string{}
-               : concat(name, " of ", wanted.bytes, " bytes, which is not a multiple of ",
-                        element_bytes(type));
+               : concat(request_name(op, wanted), " of ", wanted.bytes,
+                        " bytes, which is not a multiple of ", element_bytes(type));
   }
-  std::string fault = tensor_fault(wanted);
-  return fault.empty() ? fault : concat(name, ", which", fault);
+  const std::string fault = tensor_fault(wanted);
+  return fault.empty() ? fault : concat(request_name(op, wanted), ", which", fault);
 }
 
 [[gnu::cold]] int blame(CallContext& context, int code, std::string what) noexcept {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A user's program for tests that look at its process from outside. It prints what it saw as lines
 // "key value".
-//   client_program noops ADDRESS BYTES WARMUP COUNT    calls noop; faults: page faults of the last
-//   COUNT calls client_program model ADDRESS MODEL                 runs a model of one f32 [1,3]
-//   input on 1, 2, 3
+//   client_program noops ADDRESS COUNT BYTES inline|region    calls noop
+//   client_program model ADDRESS MODEL                        runs a model of one f32 [1,3] input
+//   on 1, 2, 3
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <vac/vac.hpp>
 
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,23 +21,13 @@ int fail(const vac::Error& error) {
   return 1;
 }
 
-long page_faults() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_minflt + usage.ru_majflt;
-}
-
-int noops(vac::Session& session, std::size_t bytes, int warmup, int count) {
-  const std::vector<std::byte> data(bytes);
-  for (int i = 0; i < warmup; ++i) {
-    if (auto status = session.noop(data); !status) return fail(status.error());
-  }
-  const long before = page_faults();
+int noops(vac::Session& session, int count, std::size_t bytes, bool in_region) {
+  std::vector<std::byte> heap(in_region ? 0 : bytes);
+  const vac::Buffer buffer = in_region ? session.buffer(bytes).value() : vac::Buffer();
+  const std::span<const std::byte> data = in_region ? buffer.bytes() : std::span(heap);
   for (int i = 0; i < count; ++i) {
     if (auto status = session.noop(data); !status) return fail(status.error());
   }
-  const long after = page_faults();
-  std::printf("faults %ld\n", after - before);
   return 0;
 }
 
@@ -69,7 +59,7 @@ int main(int argc, char** argv) {
   auto session = vac::Session::open(words[2]);
   if (!session) return fail(session.error());
   if (words[1] == "noops" && words.size() == 6) {
-    return noops(*session, std::stoul(words[3]), std::stoi(words[4]), std::stoi(words[5]));
+    return noops(*session, std::stoi(words[3]), std::stoul(words[4]), words[5] == "region");
   }
   if (words[1] == "model") return model(*session, words[3]);
   return 2;
