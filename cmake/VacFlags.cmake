@@ -45,7 +45,8 @@ endif()
 
 if(VAC_COVERAGE)
   add_compile_options(--coverage -fprofile-update=atomic)
-  add_link_options(--coverage)
+  # The counters' functions belong to each file, and are no symbols of a plugin.
+  add_link_options(--coverage -Wl,--exclude-libs,libgcov.a)
 endif()
 
 add_link_options(-Wl,--as-needed -Wl,-z,relro,-z,now)
