@@ -95,9 +95,9 @@ void run_and_encode(Connection& connection, CallTask& task, std::int64_t started
 
 }  // namespace
 
-Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
-                 std::span<std::byte> frame) {
-  RegionBinding regions(connection, task);
+Status bind_call(Connection& connection, Worker& worker, CallTask& task,
+                 const wire::FrameHeader& header, std::span<std::byte> frame) {
+  RegionBinding regions(connection, worker, task);
   if (Status decoded = wire::decode_call(*task.op, frame, task.call, &regions); !decoded) {
     if (regions.refused_bytes() == 0) return decoded;
     return no_room(connection.tenant(), "an input", regions.refused_bytes())

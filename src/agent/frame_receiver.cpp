@@ -22,9 +22,6 @@ namespace {
 /// Replies of one receive are gathered up to this size; larger ones leave by themselves.
 constexpr std::size_t kGatheredReplies = 64 * 1024;
 
-/// Frames up to this size are checked in no time.
-constexpr std::size_t kCheckedAtOnce = std::size_t{1} << 20;
-
 bool follows(const FrameHeader& header) { return (header.flags & wire::kFlagPayloadFollows) != 0; }
 
 bool gathers(const wire::FrameEncoder& reply) {
@@ -243,7 +240,7 @@ void FrameReceiver::run_here(const Op& op, const FrameHeader& header, std::span<
   task.op = &op;
   task.request = header.request;
   task.received_ns = received_ns_;
-  if (Status bound = bind_call(connection_, task, header, frame); !bound) {
+  if (Status bound = bind_call(connection_, worker_, task, header, frame); !bound) {
     task.reset();
     return answer(header.request, bound.error());
   }
@@ -256,8 +253,8 @@ void FrameReceiver::start(TaskPtr task) {
   const std::span<std::byte> frame = task->frame.bytes();
   const FrameHeader header = wire::read_header(frame.data());
   // Long strings are looked at whole.
-  if (frame.size() > kCheckedAtOnce) connection_.services().crew.step_aside(worker_);
-  if (Status bound = bind_call(connection_, *task, header, frame); !bound) {
+  if (frame.size() > kHandledAtOnce) connection_.services().crew.step_aside(worker_);
+  if (Status bound = bind_call(connection_, worker_, *task, header, frame); !bound) {
     return answer(task->request, bound.error());
   }
   if (runs_here(*task->op)) {

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "agent/connection.hpp"
+#include "agent/crew.hpp"
 #include "agent/region.hpp"
 #include "agent/services.hpp"
+#include "agent/worker.hpp"
 
 namespace vac::agent {
 namespace {
@@ -50,6 +52,8 @@ std::uint64_t RegionBinding::size(std::uint32_t region) {
 
 std::byte* RegionBinding::input(const wire::RegionPart& part, std::uint64_t bytes, bool checked) {
   std::byte* const shared = memory_of(task_, part);
+  input_bytes_ += bytes;
+  if (input_bytes_ > kHandledAtOnce) connection_.services().crew.step_aside(worker_);
   if (bytes == 0 || (connection_.works_in_place() && !checked && is_aligned(part))) return shared;
   task_.copies.reserve(task_.copies.size() + 1);  // before the charge is made
   Block block = Block::get(connection_.services().slabs, connection_.tenant().memory(), bytes);

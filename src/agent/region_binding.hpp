@@ -12,13 +12,15 @@
 namespace vac::agent {
 
 class Connection;
+struct Worker;
 
 /// While a call is decoded: finds regions, and copies what a client must not change under the call.
-/// What it finds and makes belongs to the task.
+/// What it finds and makes belongs to the task. `worker` is this thread's: it steps aside for much
+/// data, which is copied here or read by a plugin that is quick with little.
 class RegionBinding final : public wire::RegionReader {
  public:
-  RegionBinding(Connection& connection, CallTask& task) noexcept
-      : connection_(connection), task_(task) {}
+  RegionBinding(Connection& connection, Worker& worker, CallTask& task) noexcept
+      : connection_(connection), worker_(worker), task_(task) {}
 
   std::uint64_t size(std::uint32_t region) override;
   std::byte* input(const wire::RegionPart& part, std::uint64_t bytes, bool checked) override;
@@ -29,7 +31,9 @@ class RegionBinding final : public wire::RegionReader {
 
  private:
   Connection& connection_;
+  Worker& worker_;
   CallTask& task_;
+  std::uint64_t input_bytes_ = 0;
   std::uint64_t refused_bytes_ = 0;
 };
 

@@ -15,6 +15,10 @@
 
 namespace vac::agent {
 
+/// Data up to this size is gone through in no time; over more a thread must not keep others waiting
+/// (Crew::step_aside).
+inline constexpr std::uint64_t kHandledAtOnce = std::uint64_t{1} << 20;
+
 /// Confined to its thread.
 struct Worker {
   explicit Worker(SlabPool& slabs) : quick(slabs) {}
