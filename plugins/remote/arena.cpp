@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -32,14 +33,14 @@ struct Arena::Region {
 
   void free_block(std::uint32_t page) noexcept { buddy.release(page * Buddy::kSmallestBlock); }
 
-  const std::unique_ptr<MappedRegion> memory;
+  std::unique_ptr<MappedRegion> memory;
   Buddy buddy;
   std::vector<Use> uses;
 };
 
 std::shared_ptr<Arena> Arena::create() { return std::shared_ptr<Arena>(new Arena); }
 
-Arena::Arena() { regions_.reserve(kMostRegions); }
+Arena::Arena() = default;
 
 Arena::~Arena() = default;
 
@@ -58,18 +59,25 @@ Status Arena::add(std::unique_ptr<MappedRegion> region) {
 
   const MutexLock lock(mutex_);
   if (orphaned_) return {};
-  const auto same_id = [&](const auto& other) { return other->memory->id() == id; };
-  if (std::any_of(regions_.begin(), regions_.end(), same_id)) {
+  const auto same_id = [&](const auto& other) {
+    return other != nullptr && other->memory->id() == id;
+  };
+  if (std::ranges::any_of(regions_, same_id)) {
     return Error{Errc::protocol, concat("it granted region ", id, " twice")};
   }
-  Range& range = ranges_[regions_.size()];
-  regions_.push_back(std::move(added));
-  largest_ = std::max(largest_, bytes);
-  // Relaxed: who has a pointer into the region has it from allocate(), which came after this.
-  range.begin.store(begin, std::memory_order_relaxed);
-  range.end.store(begin + static_cast<std::uintptr_t>(bytes), std::memory_order_relaxed);
-  range_count_.store(static_cast<std::uint32_t>(regions_.size()), std::memory_order_relaxed);
+  // There is room: the ids are different ones, of 1 to 15.
+  const auto place = std::ranges::find_if(regions_, std::logical_not());
+  *place = std::move(added);
+  set_range(static_cast<std::uint32_t>(place - regions_.begin()), begin, bytes);
   return {};
+}
+
+/// Relaxed: who has a pointer into the region has it from allocate(), which comes after this.
+void Arena::set_range(std::uint32_t index, std::uintptr_t begin, std::uint64_t bytes) noexcept {
+  ranges_[index].begin.store(begin, std::memory_order_relaxed);
+  ranges_[index].end.store(begin + static_cast<std::uintptr_t>(bytes), std::memory_order_relaxed);
+  const std::uint32_t count = range_count_.load(std::memory_order_relaxed);
+  range_count_.store(std::max(count, index + 1), std::memory_order_relaxed);
 }
 
 std::unique_ptr<RegionBuffer> Arena::allocate(std::uint64_t bytes) {
@@ -80,6 +88,7 @@ std::unique_ptr<RegionBuffer> Arena::allocate(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
   if (orphaned_) return nullptr;
   for (std::uint32_t i = 0; i < regions_.size(); ++i) {
+    if (regions_[i] == nullptr) continue;
     Region& region = *regions_[i];
     const std::optional<std::uint64_t> offset = region.buddy.allocate(bytes);
     if (!offset) continue;
@@ -98,9 +107,13 @@ std::unique_ptr<RegionBuffer> Arena::allocate(std::uint64_t bytes) {
 
 std::optional<std::uint64_t> Arena::next_region_bytes(std::uint64_t bytes) const noexcept {
   const MutexLock lock(mutex_);
-  if (orphaned_ || growth_closed_ || regions_.size() == kMostRegions) return std::nullopt;
-  if (bytes > kLargestRegionBytes) return std::nullopt;
-  const std::uint64_t doubled = std::max(kFirstRegionBytes, 2 * largest_);
+  if (orphaned_ || growth_closed_ || bytes > kLargestRegionBytes) return std::nullopt;
+  if (std::ranges::none_of(regions_, std::logical_not())) return std::nullopt;
+  std::uint64_t largest = 0;
+  for (const auto& region : regions_) {
+    if (region != nullptr) largest = std::max(largest, region->memory->bytes());
+  }
+  const std::uint64_t doubled = std::max(kFirstRegionBytes, 2 * largest);
   return std::min(kLargestRegionBytes, std::max(doubled, std::bit_ceil(bytes)));
 }
 
@@ -139,7 +152,41 @@ void Arena::unpin(Pin pin) noexcept {
   VAC_ASSERT(use.pins != 0);
   if (--use.pins != 0) return;
   --busy_;
-  if (!use.held) region.free_block(pin.page_);
+  if (!use.held) free_block(pin);
+}
+
+void Arena::free_block(Pin block) noexcept {
+  Region& freed = *regions_[block.region_];
+  freed.free_block(block.page_);
+  if (!freed.buddy.empty()) return;
+  const auto is_empty = [](const auto& region) {
+    return region != nullptr && region->buddy.empty();
+  };
+  if (std::ranges::count_if(regions_, is_empty) > 1) {
+    surplus_.store(true, std::memory_order_relaxed);
+  }
+}
+
+std::vector<std::unique_ptr<MappedRegion>> Arena::take_surplus() {
+  std::vector<std::unique_ptr<MappedRegion>> taken;
+  taken.reserve(kMostRegions);
+  const MutexLock lock(mutex_);
+  surplus_.store(false, std::memory_order_relaxed);
+  if (orphaned_) return taken;
+  std::unique_ptr<Region>* largest = nullptr;
+  for (std::uint32_t i = 0; i < regions_.size(); ++i) {
+    std::unique_ptr<Region>* unused = &regions_[i];
+    if (*unused == nullptr || !(*unused)->buddy.empty()) continue;
+    if (largest == nullptr) {
+      largest = unused;
+      continue;
+    }
+    if ((*unused)->memory->bytes() > (*largest)->memory->bytes()) std::swap(unused, largest);
+    taken.push_back(std::move((*unused)->memory));
+    unused->reset();
+    set_range(static_cast<std::uint32_t>(unused - regions_.data()), 0, 0);
+  }
+  return taken;
 }
 
 void Arena::orphan() noexcept {
@@ -150,6 +197,7 @@ void Arena::orphan() noexcept {
   range_count_.store(0, std::memory_order_relaxed);
   busy_ = 0;
   for (std::uint32_t i = 0; i < regions_.size(); ++i) {
+    if (regions_[i] == nullptr) continue;
     Region& region = *regions_[i];
     for (std::uint32_t page = 0; page < region.uses.size(); ++page) {
       Region::Use& use = region.uses[page];
@@ -184,10 +232,10 @@ std::uint32_t Arena::find_range(std::uintptr_t address) const noexcept {
   return kMostRegions;
 }
 
-/// `address` lies in the region at `index`.
+/// `address` lay in the region at `index`, which may have been another one.
 std::optional<Arena::Found> Arena::find_in(std::uint32_t index, std::uintptr_t address,
                                            std::uint64_t bytes) const noexcept {
-  if (orphaned_ || bytes == 0) return std::nullopt;
+  if (orphaned_ || bytes == 0 || regions_[index] == nullptr) return std::nullopt;
   const Region& region = *regions_[index];
   const std::uint64_t offset = address - address_of(region.memory->base());
   const std::optional<Buddy::Block> block = region.buddy.find_block(offset);
@@ -209,7 +257,7 @@ void Arena::release(Pin block) noexcept {
   use.held = false;
   --held_;
   if (use.pins != 0) return;
-  region.free_block(block.page_);
+  free_block(block);
   unused = take_if_unused(block.region_);
 }
 

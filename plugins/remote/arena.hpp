@@ -78,6 +78,13 @@ class Arena : public std::enable_shared_from_this<Arena> {
   /// answer: who asks the agent does so alone, and tries allocate() again before.
   std::optional<std::uint64_t> next_region_bytes(std::uint64_t bytes) const noexcept
       VAC_EXCLUDES(mutex_);
+  /// Whether take_surplus() has something. A guess, which costs no lock.
+  bool has_surplus() const noexcept { return surplus_.load(std::memory_order_relaxed); }
+  /// Takes out the regions in which no block is taken, but for the largest of them, which stays for
+  /// the next buffer: so one who needs much memory once does not keep it, and one who needs some
+  /// again and again does not ask again. They go back to the agent, unmapped.
+  std::vector<std::unique_ptr<MappedRegion>> take_surplus() VAC_EXCLUDES(mutex_);
+
   /// There will be no more regions: the agent has refused one, or grants none.
   void close_growth() noexcept VAC_EXCLUDES(mutex_);
 
@@ -108,7 +115,7 @@ class Arena : public std::enable_shared_from_this<Arena> {
     Location location;
     Pin block;
   };
-  /// Where a region is, readable without the mutex. Once set it stays.
+  /// Where a region is, readable without the mutex: what it says must be looked at again with it.
   struct Range {
     std::atomic<std::uintptr_t> begin{0};
     std::atomic<std::uintptr_t> end{0};
@@ -120,14 +127,16 @@ class Arena : public std::enable_shared_from_this<Arena> {
                                std::uint64_t bytes) const noexcept VAC_REQUIRES(mutex_);
   void release(Pin block) noexcept VAC_EXCLUDES(mutex_);
   std::unique_ptr<Region> take_if_unused(std::uint32_t index) noexcept VAC_REQUIRES(mutex_);
+  void free_block(Pin block) noexcept VAC_REQUIRES(mutex_);
+  void set_range(std::uint32_t index, std::uintptr_t begin, std::uint64_t bytes) noexcept
+      VAC_REQUIRES(mutex_);
 
   std::array<Range, kMostRegions> ranges_;
   std::atomic<std::uint32_t> range_count_{0};  // how many of them are in use for calls
 
   mutable Mutex mutex_;
-  // In the order in which they came; nullptr: unmapped after orphan().
-  std::vector<std::unique_ptr<Region>> regions_ VAC_GUARDED_BY(mutex_);
-  std::uint64_t largest_ VAC_GUARDED_BY(mutex_) = 0;
+  std::array<std::unique_ptr<Region>, kMostRegions> regions_ VAC_GUARDED_BY(mutex_);
+  std::atomic<bool> surplus_{false};
   std::uint64_t held_ VAC_GUARDED_BY(mutex_) = 0;
   std::uint64_t busy_ VAC_GUARDED_BY(mutex_) = 0;
   bool growth_closed_ VAC_GUARDED_BY(mutex_) = false;

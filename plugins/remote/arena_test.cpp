@@ -131,6 +131,69 @@ TEST(ArenaGrowth, EndsAtFifteenRegions) {
   EXPECT_TRUE(is_at(arena->locate(buffers.back()->data(), kPage), 15, 0));
 }
 
+std::vector<std::uint32_t> ids_of(const std::vector<std::unique_ptr<MappedRegion>>& regions) {
+  std::vector<std::uint32_t> ids;
+  for (const auto& region : regions) ids.push_back(region->id());
+  return ids;
+}
+
+TEST(ArenaSurplus, IsWhatBuffersHaveLeftButTheLargestRegion) {
+  const auto arena = arena_of({2 * kPage, 8 * kPage, 4 * kPage});
+  std::vector<std::unique_ptr<RegionBuffer>> buffers;
+  for (const std::uint64_t pages : {2, 8, 4}) buffers.push_back(arena->allocate(pages * kPage));
+  buffers[0].reset();
+  EXPECT_FALSE(arena->has_surplus()) << "one is kept";
+  EXPECT_THAT(arena->take_surplus(), testing::IsEmpty());
+  buffers[1].reset();
+  EXPECT_TRUE(arena->has_surplus());
+  EXPECT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(1));
+  EXPECT_FALSE(arena->has_surplus());
+  buffers[2].reset();
+  EXPECT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(3));
+  EXPECT_EQ(arena->usage().regions, 1u);
+  EXPECT_EQ(arena->usage().bytes_mapped, 8 * kPage);
+  EXPECT_EQ(mapped_regions(), 1u);
+}
+
+TEST(ArenaSurplus, IsNothingThatACallUses) {
+  const auto arena = arena_of({2 * kPage, 8 * kPage});
+  auto small = arena->allocate(2 * kPage);
+  Arena::Pin pin;
+  ASSERT_TRUE(arena->pin(small->data(), kPage, pin));
+  small.reset();
+  EXPECT_FALSE(arena->has_surplus());
+  EXPECT_THAT(arena->take_surplus(), testing::IsEmpty());
+  arena->unpin(pin);
+  EXPECT_TRUE(arena->has_surplus());
+  EXPECT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(1));
+}
+
+/// The agent may give the same number again.
+TEST(ArenaSurplus, LeavesItsPlaceToOthers) {
+  const auto arena = arena_of({2 * kPage, 8 * kPage});
+  const std::byte* gone = nullptr;
+  {
+    const auto small = arena->allocate(2 * kPage);
+    gone = small->data();
+  }
+  ASSERT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(1));
+  EXPECT_FALSE(arena->locate(gone, 1));
+  ASSERT_TRUE(arena->add(map_region(1, 16 * kPage)));
+  const auto buffer = arena->allocate(16 * kPage);
+  ASSERT_NE(buffer, nullptr);
+  EXPECT_TRUE(is_at(arena->locate(buffer->data() + kPage, kPage), 1, kPage));
+}
+
+TEST(ArenaSurplus, IsNothingAfterTheConnection) {
+  const auto arena = arena_of({2 * kPage, 8 * kPage});
+  const auto small = arena->allocate(2 * kPage);
+  auto large = arena->allocate(8 * kPage);
+  arena->orphan();
+  large.reset();
+  EXPECT_FALSE(arena->has_surplus());
+  EXPECT_THAT(arena->take_surplus(), testing::IsEmpty());
+}
+
 TEST(ArenaGrowth, EndsWhenItIsClosedAndWithTheConnection) {
   const auto refused = arena_of({kPage});
   refused->close_growth();

@@ -170,15 +170,20 @@ Status Connection::finish(Place& place) {
   if (departure.next_leader != nullptr) departure.next_leader->signal.raise();
   if (departure.cancel) send_cancels();
   if (departure.drops) send_drops();
+  if (departure.surplus) return_regions();
   return std::move(departure.result);
 }
 
 void Connection::drop_resource(std::uint64_t id) noexcept {
+  give_back({Control::resource_drop, id});
+}
+
+void Connection::give_back(Drop drop) noexcept {
   try {
     {
       const MutexLock lock(mutex_);
       if (end_ || drops_.size() == kMostDrops) return;
-      drops_.push_back(id);
+      drops_.push_back(drop);
     }
     send_drops();
   } catch (const std::bad_alloc&) {  // the agent keeps it until the connection ends
@@ -189,19 +194,23 @@ void Connection::drop_resource(std::uint64_t id) noexcept {
 /// time: a call that has been posted and is answered at once comes back to here.
 void Connection::send_drops() {
   for (bool sent = true; sent;) {
-    std::uint64_t id = 0;
+    Drop next{Control::resource_drop, 0};
     {
       const MutexLock lock(mutex_);
       if (sending_drops_ || end_ || drops_.empty() || !table_.half_free()) return;
       sending_drops_ = true;
-      id = drops_.back();
+      next = drops_.back();
     }
-    ControlCall drop(Control::resource_drop, now_ns() + kDropPatienceNs);
-    drop.in_u64(id);
+    ControlCall drop(next.release, now_ns() + kDropPatienceNs);
+    if (next.release == Control::resource_drop) {
+      drop.in_u64(next.id);
+    } else {
+      drop.in_u32(static_cast<std::uint32_t>(next.id));
+    }
     sent = post(drop.call());
     const MutexLock lock(mutex_);
     sending_drops_ = false;
-    if (sent && !end_) std::erase(drops_, id);
+    if (sent && !end_) std::erase(drops_, next);
   }
 }
 
@@ -267,6 +276,7 @@ bool Connection::try_leave(Place& place, Departure& departure) {
     departure.drops = !drops_.empty();
     if (place.leads) departure.next_leader = pass_lead(&place);
     free_place(place);
+    departure.surplus = arena_ != nullptr && arena_->has_surplus();
     return true;
   }
   if (place.cancelled.load(std::memory_order_relaxed)) place.patience.cancel();

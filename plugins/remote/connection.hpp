@@ -28,6 +28,7 @@
 #include "base/futex_word.hpp"
 #include "base/mutex.hpp"
 #include "call_table.hpp"
+#include "control_call.hpp"
 #include "frame_reader.hpp"
 #include "reply_plan.hpp"
 #include "transport/channel.hpp"
@@ -75,6 +76,9 @@ class Connection {
   /// Memory that calls of this connection need not send, as long as it lasts; nullptr: there is
   /// none to be had now, use other memory. Its content is not zero. May ask the agent for more.
   std::unique_ptr<RegionBuffer> new_buffer(std::uint64_t bytes) VAC_EXCLUDES(growth_, mutex_);
+  /// Gives regions that the buffers of late do not need back to the agent, without waiting for an
+  /// answer; to be called when a buffer is gone.
+  void return_regions() noexcept VAC_EXCLUDES(mutex_);
 
   /// The connection has ended and will not come back.
   bool ended() const noexcept VAC_EXCLUDES(mutex_);
@@ -88,12 +92,19 @@ class Connection {
     Errc code;
     std::string what, remedy;
   };
+  /// What is to be given back to the agent: `release` with the id.
+  struct Drop {
+    Control release;
+    std::uint64_t id;
+    bool operator==(const Drop&) const = default;
+  };
   /// What is left to do for an owner who has left its place.
   struct Departure {
     Status result;
     Place* next_leader = nullptr;
     bool cancel = false;
-    bool drops = false;  // ids are waiting to be given back
+    bool drops = false;    // something waits to be given back
+    bool surplus = false;  // the call was the last one in a region
   };
   enum class Push : std::uint8_t {
     sent,
@@ -112,6 +123,7 @@ class Connection {
       VAC_EXCLUDES(mutex_);
   bool try_leave(Place& place, Departure& departure) VAC_REQUIRES(mutex_);
   void wait_for_signal(Place& place);
+  void give_back(Drop drop) noexcept VAC_EXCLUDES(mutex_);
   void send_drops() VAC_EXCLUDES(mutex_);
   Status take_result(const Place& place) VAC_REQUIRES(mutex_);
   void free_place(Place& place) VAC_REQUIRES(mutex_);
@@ -185,7 +197,7 @@ class Connection {
   bool leader_woken_ VAC_GUARDED_BY(mutex_) = false;
   std::uint32_t place_waiters_ VAC_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint64_t> cancels_ VAC_GUARDED_BY(mutex_);  // to be sent in the next turn
-  std::vector<std::uint64_t> drops_ VAC_GUARDED_BY(mutex_);    // ids to be given back
+  std::vector<Drop> drops_ VAC_GUARDED_BY(mutex_);
   bool sending_drops_ VAC_GUARDED_BY(mutex_) = false;
   const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);

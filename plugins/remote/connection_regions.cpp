@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "base/errno_error.hpp"
@@ -61,11 +62,7 @@ Status Connection::open_region(std::uint64_t bytes) {
   const auto id = static_cast<std::uint32_t>(open.value(2));
   Status mapped = Error{Errc::protocol, "the agent granted less than a region's whole size"};
   if (open.value(4) >= bytes) mapped = map_region(id, open.value(4));
-  if (!mapped) {
-    ControlCall drop(Control::region_drop, now_ns() + kRegionPatienceNs);
-    drop.in_u32(id);
-    (void)post(drop.call());
-  }
+  if (!mapped) give_back({Control::region_drop, id});
   return mapped;
 }
 
@@ -84,6 +81,18 @@ Status Connection::map_region(std::uint32_t id, std::uint64_t bytes) {
   ready.in_bytes(region->base(), kProofBytes);
   VAC_CHECK(run(ready.call(), nullptr));
   return arena_->add(std::move(region));
+}
+
+void Connection::return_regions() noexcept {
+  if (arena_ == nullptr || !arena_->has_surplus()) return;
+  try {
+    for (std::unique_ptr<MappedRegion>& region : arena_->take_surplus()) {
+      const std::uint32_t id = region->id();
+      region.reset();
+      give_back({Control::region_drop, id});
+    }
+  } catch (const std::bad_alloc&) {  // the next buffer that goes tries again
+  }
 }
 
 void Connection::end_pins(Place& place) {

@@ -167,6 +167,47 @@ TEST_F(ConnectionRegions, WithANumberThatNoneCanHaveAreNotUsed) {
   expect_not_asked();
 }
 
+/// One stays for the next buffer.
+TEST_F(ConnectionRegions, ThatNoBufferNeedsGoBack) {
+  auto small = buffer(2 * kMiB, [&] { grant(), take_proof(); });
+  ASSERT_NE(small, nullptr);
+  auto large = buffer(4 * kMiB, [&] {
+    grant({.bytes = 4 * kMiB, .real_bytes = 4 * kMiB, .id = 2});
+    take_proof();
+  });
+  ASSERT_NE(large, nullptr);
+  large.reset();
+  link_.connection->return_regions();
+  EXPECT_FALSE(link_.agent.readable());
+  small.reset();
+  link_.connection->return_regions();
+  EXPECT_EQ(receive(kDrop).scalar(0), 1U);
+  EXPECT_NE(link_.connection->new_buffer(4 * kMiB), nullptr);
+  EXPECT_FALSE(link_.agent.readable()) << "the other one is there";
+}
+
+/// A buffer may go before the reply to the call that uses it.
+TEST_F(ConnectionRegions, GoBackAfterTheLastCallInThem) {
+  auto small = buffer(2 * kMiB, [&] { grant(), take_proof(); });
+  auto large = buffer(4 * kMiB, [&] {
+    grant({.bytes = 4 * kMiB, .real_bytes = 4 * kMiB, .id = 2});
+    take_proof();
+  });
+  large.reset();
+  TestCall call(VAC_OP_NOOP);
+  call->array(VAC_BYTE, small->data(), kMiB);
+  Script script(link_, [&] {
+    ReceivedFrame received = receive(VAC_OP_NOOP);
+    small.reset();
+    link_.connection->return_regions();
+    EXPECT_FALSE(link_.agent.readable()) << "the agent may still read it";
+    link_.agent.reply(received);
+    EXPECT_EQ(receive(kDrop).scalar(0), 1U);
+  });
+  EXPECT_TRUE(call.run(*link_.connection));
+  script.join();
+}
+
 TEST_F(ConnectionRegions, OutliveTheConnection) {
   const auto held = buffer(600'000, [&] { grant(), take_proof(); });
   ASSERT_NE(held, nullptr);

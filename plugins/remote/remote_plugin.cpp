@@ -152,9 +152,10 @@ int alloc_buffer(void* /*plugin*/, void* session, std::uint64_t bytes, vac_buffe
   return failed == VAC_OK ? code : failed;
 }
 
-void free_buffer(void* /*plugin*/, void* /*session*/, const vac_buffer_view* view) {
-  const std::unique_ptr<RegionBuffer> buffer(
-      reinterpret_cast<RegionBuffer*>(static_cast<std::uintptr_t>(view->cookie)));
+void free_buffer(void* /*plugin*/, void* session, const vac_buffer_view* view) {
+  delete reinterpret_cast<RegionBuffer*>(static_cast<std::uintptr_t>(view->cookie));
+  // After the session's end there is nobody to give anything back to.
+  if (session != nullptr) static_cast<SessionState*>(session)->connection->return_regions();
 }
 
 constexpr vac_plugin make_table() {

@@ -28,6 +28,7 @@ std::string describe_agent(const Connection& connection) {
   json.key("shared_memory").begin_object();
   json.key("offered").boolean(connection.shares_memory());
   json.key("in_place").boolean(connection.works_in_place());
+  json.key("bytes").number(connection.tenant().regions().used());
   json.key("copied_inputs").number(services.copies.inputs());
   json.key("copied_results").number(services.copies.results()).end_object();
   json.key("sessions").number(services.connections.size());

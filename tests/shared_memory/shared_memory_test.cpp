@@ -16,6 +16,7 @@
 
 #include "is_shared.hpp"
 #include "support/agent_process.hpp"
+#include "support/process_state.hpp"
 #include "support/test_paths.hpp"
 
 namespace vac {
@@ -137,6 +138,22 @@ TEST_F(SharedMemory, GrowsToWhatIsNeeded) {
   for (int i = 0; i < 40; ++i) EXPECT_EQ(ints(buffers[static_cast<std::size_t>(i)])[77], i);
   EXPECT_EQ(witness(ints(buffers.front()), ints(buffers.back())), Seen(true, true));
   EXPECT_FALSE(is_shared(session_.buffer(65 << 20).value().bytes().data())) << "too large for any";
+}
+
+TEST_F(SharedMemory, ShrinksToTheLargestRegionWhenItIsNeededNoMore) {
+  start("");
+  std::vector<Buffer> buffers;
+  for (int i = 0; i < 20; ++i) buffers.push_back(session_.buffer(1 << 20).value());
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  EXPECT_EQ(agent_says().at("bytes"), (2 + 4 + 8 + 16) * kMiB);
+  std::vector<std::int32_t> results(kInts);
+  for (Buffer& buffer : buffers) {
+    EXPECT_EQ(witness(ints(buffer).first(kInts), results), Seen(false, false));
+    buffer = {};
+  }
+  EXPECT_TRUE(test::eventually([&] { return agent_says().at("bytes") == 16 * kMiB; }));
+  EXPECT_TRUE(is_shared(session_.buffer(16 * kMiB).value().bytes().data()));
+  EXPECT_EQ(agent_says().at("bytes"), 16 * kMiB);
 }
 
 TEST_F(SharedMemory, IsZeroHoweverOftenItIsUsedAgain) {
