@@ -166,7 +166,8 @@ void Watch::end(Connection& connection, Worker& worker) {
 /// An event of a connection. The thread may leave the watch and stay with the connection for a
 /// while.
 void Watch::on_connection(Worker& worker, const Poller::Event& event, bool alone, bool last) {
-  if (halted()) return;
+  // While the agent drains, calls whose clients have gone must not keep it.
+  if (halted() && !event.ended) return;
   Connection* const taken = services_.connections.take(event.connection);
   if (taken == nullptr) return;
   const std::uint64_t number =

@@ -3,7 +3,7 @@
 set(libs vac_test_support vac_wire vac_transport vac_call vac_ops vac_base)
 foreach(name program protocol read resources)
   vac_test(agent_${name}_test LABEL integration SOURCES agent_${name}_test.cpp LIBS ${libs}
-    DEPENDS vaccel-agent plugin_noop)
+    DEPENDS vaccel-agent plugin_mbench plugin_noop)
 endforeach()
 vac_test(agent_hostile_test LABEL "integration;soak-asan" SOURCES agent_hostile_test.cpp LIBS ${libs}
   DEPENDS vaccel-agent plugin_noop)

@@ -2,19 +2,25 @@
 // The program vaccel-agent as an operator uses it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <vac/ops.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <span>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "support/agent_process.hpp"
+#include "support/process_state.hpp"
 #include "support/raw_client.hpp"
 #include "support/shell.hpp"
 #include "support/temp_directory.hpp"
@@ -167,6 +173,23 @@ TEST(AgentProgram, StopsCleanlyWhenTold) {
   ASSERT_TRUE(goodbye);
   EXPECT_THAT(goodbye->text(), HasSubstr("stopping"));
   EXPECT_FALSE(client.receive_or_end());
+}
+
+/// Running calls have 5 s to end; one that nobody waits for is told to.
+TEST(AgentProgram, StopsWithoutCallsWhoseClientHasGoneMeanwhile) {
+  test::AgentProcess agent({"--plugin", "mbench"});
+  auto client = std::make_unique<RawClient>(RawClient::greeted(agent.address()));
+  const std::vector<std::uint64_t> a_minute_us = {60'000'000};
+  BuiltCall burn(VAC_OP_NOOP), ping(VAC_OP_PING);
+  burn.array(VAC_BYTE, std::as_bytes(std::span(a_minute_us)));
+  client->call(burn);
+  const std::uint64_t ping_request = client->call(ping);
+  EXPECT_EQ(client->receive().header.request, ping_request) << "both have been read";
+  ::kill(agent.pid(), SIGTERM);
+  ASSERT_TRUE(
+      test::eventually([&] { return agent.log().find("stopping (TERM)") != std::string::npos; }));
+  client.reset();
+  EXPECT_EQ(agent.stop(), 0) << agent.log();
 }
 
 TEST(AgentProgram, TakesTheSocketOfAnAgentThatWasKilledAndOfNoOther) {
