@@ -11,6 +11,7 @@
 #include <vac/result.hpp>
 #include <vac/tensor.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -57,6 +58,17 @@ class Model {
   Result<Tensors> run(std::span<const Tensor> inputs, const RunOptions& options = {}) const;
   Result<Tensors> run(std::initializer_list<Tensor> inputs, const RunOptions& options = {}) const {
     return run(std::span<const Tensor>(inputs.begin(), inputs.size()), options);
+  }
+
+  /// The same into the caller's own tensors, one for each output; without names it takes no memory.
+  /// VAC_EINVAL: one is empty or not of the type and shape that the model gives, or the model gives
+  /// fewer; VAC_ENOSPC: it gives more. What the tensors hold after an error is not said.
+  Status run_into(std::span<const Tensor> inputs, std::span<const Tensor> outputs,
+                  const RunOptions& options = {}) const;
+  Status run_into(std::initializer_list<Tensor> inputs, std::initializer_list<Tensor> outputs,
+                  const RunOptions& options = {}) const {
+    return run_into(std::span<const Tensor>(inputs.begin(), inputs.size()),
+                    std::span<const Tensor>(outputs.begin(), outputs.size()), options);
   }
 
   const Resource& resource() const noexcept { return resource_; }
@@ -186,6 +198,23 @@ inline std::vector<const char*> c_strings(const std::vector<std::string>& texts)
   return pointers;
 }
 
+/// The handles of tensors; of a few without memory from the heap. The tensors outlive it.
+class Handles {
+ public:
+  explicit Handles(std::span<const Tensor> tensors) {
+    if (tensors.size() > few_.size()) many_.resize(tensors.size());
+    vac_tensor** to = data();
+    for (const Tensor& tensor : tensors) *to++ = tensor.handle();
+  }
+  Handles(const Handles&) = delete;
+  Handles& operator=(const Handles&) = delete;
+  vac_tensor** data() noexcept { return many_.empty() ? few_.data() : many_.data(); }
+
+ private:
+  std::array<vac_tensor*, 16> few_;
+  std::vector<vac_tensor*> many_;
+};
+
 }  // namespace detail
 
 inline std::string ModelOptions::to_json() const {
@@ -207,19 +236,39 @@ inline Result<std::string> Model::describe() const {
 }
 
 inline Result<Tensors> Model::run(std::span<const Tensor> inputs, const RunOptions& options) const {
-  std::vector<vac_tensor*> handles;
-  for (const Tensor& input : inputs) handles.push_back(input.handle());
+  detail::Handles in(inputs);
   const std::vector<const char*> in_names = detail::c_strings(options.input_names);
   const std::vector<const char*> out_names = detail::c_strings(options.output_names);
   vac_tensor* outputs[VAC_MAX_RECORDS - 1] = {};
   std::size_t count = 0;
   const int code = vac_model_run(session_, resource_.handle(), in_names.data(), in_names.size(),
-                                 handles.data(), handles.size(), out_names.data(), out_names.size(),
+                                 in.data(), inputs.size(), out_names.data(), out_names.size(),
                                  nullptr, 0, outputs, std::size(outputs), &count);
   if (code != VAC_OK) return last_error(code);
   Tensors results;
   for (std::size_t i = 0; i < count; ++i) results.push_back(Tensor::adopt(outputs[i]));
   return results;
+}
+
+inline Status Model::run_into(std::span<const Tensor> inputs, std::span<const Tensor> outputs,
+                              const RunOptions& options) const {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i]) continue;
+    return Error{Errc::invalid, "model_run: the tensor given for output " + std::to_string(i) +
+                                    " is empty: make it by Session::tensor()"};
+  }
+  detail::Handles in(inputs), out(outputs);
+  const std::vector<const char*> in_names = detail::c_strings(options.input_names);
+  const std::vector<const char*> out_names = detail::c_strings(options.output_names);
+  std::size_t count = 0;
+  const int code = vac_model_run(session_, resource_.handle(), in_names.data(), in_names.size(),
+                                 in.data(), inputs.size(), out_names.data(), out_names.size(),
+                                 nullptr, 0, out.data(), outputs.size(), &count);
+  if (code != VAC_OK) return last_error(code);
+  if (count == outputs.size()) return {};
+  return Error{Errc::invalid, "model_run: " + std::to_string(outputs.size()) +
+                                  " tensors were given for outputs, the model has " +
+                                  std::to_string(count) + ": give one for each"};
 }
 
 inline Result<Session> Session::open(const std::string& address, const SessionConfig& config) {

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <vac/vac.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "lender_fixture.hpp"
@@ -78,6 +81,68 @@ TEST_F(CxxBufferTest, IsWhereTensorsOfASessionLie) {
   const Tensor image = opened.tensor<float>({1, 3, 32, 32});
   EXPECT_TRUE(is_lent(image.bytes().data()));
   EXPECT_FALSE(is_lent(opened.tensor<float>({10}).bytes().data()));
+}
+
+/// The lender's model gives its first input back.
+class CxxModelTest : public CxxBufferTest {
+ protected:
+  static std::string refusal(const Status& status) {
+    return status ? "(it did not fail)" : status.error().message();
+  }
+  void SetUp() override {
+    CxxBufferTest::SetUp();
+    opened_ = session();
+    model_.emplace(opened_.handle(),
+                   opened_.resource_bytes(std::as_bytes(std::span(bytes_))).value());
+    input_ = opened_.tensor<float>({40, 50});
+  }
+  const std::string bytes_ = "model";
+  Session opened_;
+  std::optional<Model> model_;
+  Tensor input_;
+};
+
+TEST_F(CxxModelTest, RunsIntoTheCallersTensor) {
+  const Buffer buffer = opened_.buffer(16384).value();
+  const Tensor output = buffer.tensor<float>({40, 50}, 4096).value();
+  for (float value = 1; value <= 3; ++value) {
+    std::ranges::fill(input_.span<float>(), value);
+    const Status ran = model_->run_into({input_}, {output});
+    EXPECT_TRUE(ran) << ran.error().message();
+    EXPECT_THAT(output.span<float>(), testing::Each(value));
+  }
+  EXPECT_TRUE(all_zero(buffer.bytes().data(), 4096));
+}
+
+TEST_F(CxxModelTest, RefusesATensorOfOtherShapeOrType) {
+  EXPECT_EQ(refusal(model_->run_into({input_}, {opened_.tensor<float>({50, 40})})),
+            "model_run: output 0 is f32 [40,50], the tensor given for it is f32 [50,40]: give one "
+            "of that type and shape, or none (VAC_EINVAL)");
+  EXPECT_THAT(refusal(model_->run_into({input_}, {opened_.tensor<std::int32_t>({40, 50})})),
+              testing::HasSubstr("the tensor given for it is i32 [40,50]"));
+}
+
+TEST_F(CxxModelTest, RefusesMoreOrFewerTensorsThanOutputs) {
+  const Tensor output = opened_.tensor<float>({40, 50}), spare = opened_.tensor<float>({1});
+  EXPECT_EQ(refusal(model_->run_into({input_}, {output, spare})),
+            "model_run: 2 tensors were given for outputs, the model has 1: give one for each "
+            "(VAC_EINVAL)");
+  EXPECT_EQ(refusal(model_->run_into({input_}, {})),
+            "model_run: argument 'outputs' has 1 items, room for 0 was given (VAC_ENOSPC)");
+  EXPECT_EQ(refusal(model_->run_into({input_}, {output, Tensor()})),
+            "model_run: the tensor given for output 1 is empty: make it by Session::tensor() "
+            "(VAC_EINVAL)");
+}
+
+TEST_F(CxxModelTest, TakesMoreTensorsThanAStackHasRoomFor) {
+  const Tensors inputs(100, input_);
+  const Tensors output{opened_.tensor<float>({40, 50})};
+  std::ranges::fill(input_.span<float>(), 7);
+  const Status ran = model_->run_into(inputs, output);
+  EXPECT_TRUE(ran) << ran.error().message();
+  EXPECT_THAT(output[0].span<float>(), testing::Each(7));
+  EXPECT_THAT(refusal(model_->run_into(Tensors(300, input_), output)),
+              testing::HasSubstr("(VAC_EFBIG)"));
 }
 
 }  // namespace

@@ -163,6 +163,23 @@ TEST_P(Models, FillTheCallersOwnTensor) {
               HasSubstr("output 0 is f32 [2,3], the tensor given for it is f32 [3,3]"));
 }
 
+TEST_P(Models, RunIntoTheCallersOwnTensors) {
+  const Model pair = model("tuple.pt");
+  const Tensor sum = session_->tensor<float>({2}), difference = session_->tensor<float>({2});
+  const Status ran =
+      pair.run_into({tensor<float>({5, 6}), tensor<float>({1, 2})}, {sum, difference});
+  ASSERT_TRUE(ran) << ran.error().message();
+  EXPECT_THAT(sum.span<float>(), ElementsAre(6, 8));
+  EXPECT_THAT(difference.span<float>(), ElementsAre(4, 4));
+
+  RunOptions names;
+  names.input_names = {"b", "a"};
+  names.output_names = {"difference"};
+  const Status named = pair.run_into({tensor<float>({1, 2}), tensor<float>({1, 3})}, {sum}, names);
+  ASSERT_TRUE(named) << named.error().message();
+  EXPECT_THAT(sum.span<float>(), ElementsAre(0, 1));
+}
+
 TEST_P(Models, TellHowManyOutputsThereAre) {
   const Model pair = model("tuple.pt");
   const Tensor a = tensor<float>({1});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -108,6 +109,65 @@ TEST_F(SharedMemory, CanBeUsedInParts) {
   EXPECT_EQ(witness(both.first(kInts), both.subspan(kInts)), Seen(true, true));
   // 4 bytes beyond a cache line: copied for the plugin.
   EXPECT_EQ(witness(both.subspan(1, 100), both.subspan(kInts + 1, 100)), Seen(false, false));
+}
+
+class SharedTensors : public SharedMemory {
+ protected:
+  /// Runs the witness's model into a tensor in shared memory, or beside it; what it tells.
+  Seen seen(const Tensor& input, const Tensor& output) {
+    std::ranges::fill(input.span<float>(), 7);
+    std::ranges::fill(output.span<float>(), -1);
+    const Status ran = model().run_into({input}, {output});
+    EXPECT_TRUE(ran) << ran.error().message();
+    const std::span<float> values = output.span<float>();
+    EXPECT_TRUE(std::all_of(values.begin() + 2, values.end(), [](float x) { return x == 7; }));
+    return {values[0] == 1, values[1] == 1};
+  }
+  Model model() const {
+    static constexpr std::byte kFile[] = {std::byte{1}};
+    return {session_.handle(), session_.resource_bytes(kFile).value()};
+  }
+  Tensor shared() const { return session_.tensor<float>({1, 3, 32, 32}); }
+  /// Ordinary memory.
+  Tensor wrapped() {
+    memory_.emplace_back(3 * 32 * 32);
+    const std::int64_t shape[] = {1, 3, 32, 32};
+    return session_.wrap<float>(memory_.back(), shape).value();
+  }
+  std::list<std::vector<float>> memory_;
+};
+
+TEST_F(SharedTensors, AreFilledInPlace) {
+  start("shared_input = \"in_place\"");
+  EXPECT_EQ(seen(shared(), shared()), Seen(true, true));
+  EXPECT_EQ(seen(wrapped(), shared()), Seen(false, true));
+  EXPECT_EQ(seen(shared(), wrapped()), Seen(true, false));
+  EXPECT_EQ(agent_says().at("copied_inputs"), 0);
+  EXPECT_EQ(agent_says().at("copied_results"), 0);
+}
+
+TEST_F(SharedTensors, AreCopiedOnceByDefault) {
+  start("");
+  EXPECT_EQ(seen(shared(), shared()), Seen(false, false));
+  EXPECT_EQ(agent_says().at("copied_inputs"), 1);
+  EXPECT_EQ(agent_says().at("copied_results"), 1);
+}
+
+TEST_F(SharedTensors, AreRefusedWhereTheyAreNoOutputsOfTheModel) {
+  start("shared_input = \"in_place\"");
+  const Tensor input = shared(), output = shared(), spare = shared();
+  const auto refusal = [&](const Tensors& inputs, const Tensors& outputs) {
+    const Status ran = model().run_into(inputs, outputs);
+    return ran ? "(it did not fail)" : ran.error().message();
+  };
+  EXPECT_EQ(refusal({input}, {session_.tensor<float>({1, 3, 16, 64})}),
+            "model_run: output 0 is f32 [1,3,32,32], the tensor given for it is f32 [1,3,16,64]: "
+            "give one of that type and shape, or none (VAC_EINVAL)");
+  EXPECT_EQ(refusal({input}, {output, spare}),
+            "model_run: 2 tensors were given for outputs, the model has 1: give one for each "
+            "(VAC_EINVAL)");
+  EXPECT_EQ(refusal({input, input}, {output}),
+            "model_run: argument 'outputs' has 2 items, room for 1 was given (VAC_ENOSPC)");
 }
 
 TEST_F(SharedMemory, BeyondTheTenantsLimitIsOrdinary) {
