@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "agent/clock.hpp"
+#include "base/json_text.hpp"
 #include "base/mutex.hpp"
 #include "core/runtime.hpp"
 #include "support/raw_client.hpp"
@@ -143,6 +145,16 @@ class AgentTest : public testing::Test {
     agent_ = *std::move(agent);
   }
   RawClient client() { return RawClient::greeted(config_.listeners[0].address); }
+  /// A number that the agent tells of the client's own calls.
+  static std::int64_t times(RawClient& client, const char* key) {
+    BuiltCall info(op("info"));
+    info.out_array(VAC_CHAR, VAC_ANY_BYTES);
+    const RawReply reply = client.run(info);
+    const auto text = reply.data(0);
+    const JsonValue json =
+        parse_json({reinterpret_cast<const char*>(text.data()), text.size()}).value();
+    return json.find("this_connection")->find(key)->as_i64().value();
+  }
   static BuiltCall quick() {
     BuiltCall call(op("noop"));
     call.bytes("hello");
@@ -168,6 +180,45 @@ class AgentTest : public testing::Test {
   AgentConfig config_;
   std::unique_ptr<Agent> agent_;
 };
+
+TEST_F(AgentTest, CountsTheCallsOfEachConnectionThatSucceed) {
+  start();
+  RawClient one = client(), other = client();
+  BuiltCall short_call = quick(), long_call = copying(100), large = copying(1 << 20);
+  BuiltCall unknown_model(op("model_load")), ping(op("ping"));
+  unknown_model.resource(99);
+  for (BuiltCall* call : {&short_call, &short_call, &long_call, &large, &ping}) {
+    EXPECT_EQ(one.run(*call).code(), VAC_OK);
+  }
+  EXPECT_NE(one.run(unknown_model).code(), VAC_OK);
+  EXPECT_EQ(times(one, "calls"), 4);
+  EXPECT_EQ(times(one, "calls"), 4) << "info is none of them";
+  EXPECT_GT(times(one, "plugin_ns"), 0);
+  EXPECT_GE(times(one, "agent_ns"), times(one, "queue_ns") + times(one, "plugin_ns"));
+  for (const char* key : {"calls", "queue_ns", "plugin_ns", "agent_ns"}) {
+    EXPECT_EQ(times(other, key), 0) << key;
+  }
+}
+
+TEST_F(AgentTest, TellsWaitingFromRunning) {
+  start();
+  RawClient busy = client(), waiting = client();
+  BuiltCall slow = gated(), ping(op("ping"));
+  for (int i = 0; i < 4; ++i) busy.call(slow);
+  gate_.wait_for(4);
+  waiting.call(slow);
+  waiting.call(ping);
+  EXPECT_EQ(waiting.receive().code(), VAC_OK) << "the slow call was read before";
+  const std::int64_t before = now_ns();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(client().run(ping).code(), VAC_OK);
+  const std::int64_t least = now_ns() - before;
+  gate_.open();
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(busy.receive().code(), VAC_OK);
+  EXPECT_EQ(waiting.receive().code(), VAC_OK);
+  EXPECT_GE(times(busy, "plugin_ns"), 4 * least);
+  EXPECT_GE(times(waiting, "queue_ns"), least);
+  EXPECT_EQ(times(waiting, "calls"), 1);
+}
 
 TEST_F(AgentTest, AnswersQuickCallsWhileOthersRun) {
   start();

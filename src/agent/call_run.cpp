@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/call_run.hpp"
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <utility>
@@ -65,6 +66,19 @@ int run(Connection& connection, CallTask& task) {
   return code;
 }
 
+/// Notes the time of a call whose reply is ready; `time.agent` is that until the plugin was done.
+void count_time(Connection& connection, const CallTask& task, CallTime time) {
+  if (task.op->control()) return;
+  const bool at_once = task.connection == nullptr;
+  // The reply of a short call takes less time than to look at the clock.
+  if (!at_once || !task.places.empty()) time.agent = now_ns() - task.received_ns;
+  if (at_once) {
+    connection.times().add_at_once(time);
+  } else {
+    connection.times().add(time);
+  }
+}
+
 void run_and_encode(Connection& connection, CallTask& task, std::int64_t started_ns) {
   if (task.context.cancelled.load(std::memory_order_relaxed)) {
     return fail_call(connection, task, VAC_ECANCELED,
@@ -79,16 +93,21 @@ void run_and_encode(Connection& connection, CallTask& task, std::int64_t started
 
   const std::int64_t done_ns = now_ns();
   vac_call& call = task.call;
-  call.queue_us = to_us(started_ns - task.received_ns);
-  if (call.plugin_us == 0) call.plugin_us = to_us(done_ns - started_ns);
+  CallTime time{started_ns - task.ready_ns, done_ns - started_ns, done_ns - task.received_ns};
+  call.queue_us = to_us(time.queue);
+  if (call.plugin_us == 0) {
+    call.plugin_us = to_us(time.plugin);
+  } else {
+    time.plugin = std::min(time.plugin, std::int64_t{call.plugin_us} * 1000);
+  }
   Status encoded = check_in_place(task);
   if (encoded) {
     if (!task.places.empty()) deliver_results(connection, task);
-    encoded = task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
-                                      to_us(done_ns - task.received_ns), connection.largest_frame(),
-                                      task.delivered);
+    encoded =
+        task.reply.encode_reply(*task.op, call, task.outputs.outputs(), task.request,
+                                to_us(time.agent), connection.largest_frame(), task.delivered);
   }
-  if (encoded) return;
+  if (encoded) return count_time(connection, task, time);
   const std::string text = concat(task.op->name, ": ", encoded.error().text());
   fail_call(connection, task, encoded.error().value(), text);
 }

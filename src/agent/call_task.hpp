@@ -50,7 +50,8 @@ struct CallTask {
   std::shared_ptr<Connection> connection;
   const Op* op = nullptr;
   std::uint64_t request = 0;
-  std::int64_t received_ns = 0;  ///< CLOCK_MONOTONIC, when its frame was read
+  std::int64_t received_ns = 0;  ///< CLOCK_MONOTONIC, when its header was read
+  std::int64_t ready_ns = 0;     ///< and when all of it was there to be started
   vac_call call{};
   core::CallContext context;
   std::array<core::Resource*, kMostResources> resources{};

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "agent/assemblies.hpp"
+#include "agent/call_times.hpp"
 #include "agent/calls_in_flight.hpp"
 #include "agent/frame_reader.hpp"
 #include "agent/held_resource.hpp"
@@ -101,6 +102,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Tenant& tenant() const noexcept { return *tenant_; }
   HeldResources& resources() noexcept { return resources_; }
   RegionTable& regions() noexcept { return regions_; }
+  /// Of its calls that succeeded, control operations apart.
+  CallTimes& times() noexcept { return times_; }
+  const CallTimes& times() const noexcept { return times_; }
   /// Whether the client can be given regions.
   bool shares_memory() const noexcept { return agreed_.region_kinds != 0; }
   /// Whether calls may work on regions themselves (see SharedInput).
@@ -145,6 +149,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   HeldResources resources_;  // after the session that they belong to
   RegionTable regions_;
   CallsInFlight calls_;
+  CallTimes times_;
   Writer writer_;
 };
 

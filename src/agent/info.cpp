@@ -31,6 +31,10 @@ std::string describe_agent(const Connection& connection) {
   json.key("bytes").number(connection.tenant().regions().used());
   json.key("copied_inputs").number(services.copies.inputs());
   json.key("copied_results").number(services.copies.results()).end_object();
+  const CallTimes::Sums times = connection.times().sums();
+  json.key("this_connection").begin_object();
+  json.key("calls").number(times.calls).key("queue_ns").number(times.queue_ns);
+  json.key("plugin_ns").number(times.plugin_ns).key("agent_ns").number(times.agent_ns).end_object();
   json.key("sessions").number(services.connections.size());
   json.end_object();
   std::string text = json.take();
