@@ -10,6 +10,7 @@ using Microseconds = std::chrono::duration<double, std::micro>;
 
 Result<Block> BlockRunner::run(Subject& subject, std::size_t calls) {
   const std::size_t warm_up = std::max<std::size_t>(3, calls / 20);
+  const Clock::time_point first = Clock::now();
   for (std::size_t i = 0; i < warm_up; ++i) VAC_CHECK(subject.call());
   const std::span<double> samples(samples_us_.data(), calls);
   const Clock::time_point start = Clock::now();
@@ -22,7 +23,8 @@ Result<Block> BlockRunner::run(Subject& subject, std::size_t calls) {
   }
   const double seconds = std::chrono::duration<double>(before - start).count();
   return Block{quantile(samples, 0.5), quantile(samples, 0.99),
-               static_cast<double>(calls) / seconds};
+               static_cast<double>(calls) / seconds,
+               Spent{warm_up + calls, Microseconds(before - first).count()}};
 }
 
 Result<std::size_t> calls_in(Subject& subject, std::chrono::duration<double> time,

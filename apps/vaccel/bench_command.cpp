@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 #include "bench_local.hpp"
 #include "bench_model.hpp"
+#include "bench_report.hpp"
 #include "bench_round_trip.hpp"
 #include "json_output.hpp"
 #include "open_model.hpp"
@@ -39,65 +40,20 @@ struct Options {
   bool json = false;
 };
 
-Json comparison_json(const std::optional<Comparison>& comparison) {
-  if (!comparison) return nullptr;
-  const auto& [product, control, ratio] = *comparison;
-  return {{"p50_us", product.p50_us},           {"p99_us", product.p99_us},
-          {"calls_per_s", product.calls_per_s}, {"raw_p50_us", control.p50_us},
-          {"raw_p99_us", control.p99_us},       {"ratio_p50", ratio}};
-}
-
-Json round_trip_json(const RoundTripReport& report, const Options& options, int blocks) {
-  const auto ratio = [](const std::optional<Comparison>& comparison) {
-    return comparison ? Json(comparison->ratio_p50) : Json(nullptr);
-  };
-  Json json = {{"op", options.op},
-               {"at", options.address},
-               {"bytes", options.bytes},
-               {"memory", options.memory.value_or(kInline)},
-               {"copies_a_call", report.copies_a_call},
-               {"blocks", blocks}};
-  // The figures of the placement that ratio_p50 is of.
-  json.update(comparison_json(report.worst()));
-  json["ratio_p50_same_core"] = ratio(report.same_core);
-  json["ratio_p50_two_cores"] = ratio(report.two_cores);
-  json["same_core"] = comparison_json(report.same_core);
-  json["two_cores"] = comparison_json(report.two_cores);
-  if (!report.note.empty()) json["note"] = report.note;
-  return json;
-}
-
-std::string round_trip_table(const RoundTripReport& report, const Options& options, int blocks) {
-  TextTable table;
-  table.add({"", "p50", "p99", "calls/s", "raw p50", "raw p99", "ratio of p50"});
-  const auto add = [&table](const char* name, const std::optional<Comparison>& comparison) {
-    if (!comparison) return;
-    const auto& [product, control, ratio] = *comparison;
-    table.add({name, format_fixed(product.p50_us, 1) + " us",
-               format_fixed(product.p99_us, 1) + " us", format_fixed(product.calls_per_s, 0),
-               format_fixed(control.p50_us, 1) + " us", format_fixed(control.p99_us, 1) + " us",
-               format_fixed(ratio, 2)});
-  };
-  add("one core", report.same_core);
-  add("two cores", report.two_cores);
-  add("any core", report.unpinned);
-  const bool shared = options.memory == kRegion;
-  return concat(
-      options.op, " of ", options.bytes, " bytes at ", options.address, ", ", blocks,
-      " pairs of blocks, raw: a ping-pong ",
-      shared ? "beside the same bytes in shared memory\n" : "of the same bytes\n",
-      shared ? concat("copies a call: ", format_fixed(report.copies_a_call, 2), "\n") : "",
-      table.text(), report.note.empty() ? "" : report.note + "\n");
+std::optional<PayloadMemory> memory_of(const Options& options) {
+  if (!options.memory) return std::nullopt;
+  return *options.memory == kRegion ? PayloadMemory::region : PayloadMemory::message;
 }
 
 ExitStatus bench_agent(const Options& options) {
-  const int blocks = options.blocks.value_or(21);
-  const auto report = measure_round_trip(
-      {options.address, options.bytes, blocks, options.seconds,
-       options.memory == kRegion ? PayloadMemory::region : PayloadMemory::message});
+  const BenchSubject subject{options.op, options.address, options.bytes, memory_of(options),
+                             options.blocks.value_or(21)};
+  const auto report =
+      measure_round_trip({options.address, options.bytes, subject.pairs, options.seconds,
+                          subject.memory.value_or(PayloadMemory::message)});
   if (!report) return vac::cli::report(kCommand, report.error());
-  print(options.json ? json_text(round_trip_json(*report, options, blocks))
-                     : round_trip_table(*report, options, blocks));
+  print(options.json ? json_text(round_trip_json(*report, subject))
+                     : round_trip_text(*report, subject));
   return ExitStatus::success;
 }
 
@@ -123,41 +79,6 @@ ExitStatus bench_local(const Options& options) {
   return ExitStatus::success;
 }
 
-Json model_json(const ModelReport& report, const Options& options, int pairs) {
-  Json json = {{"model", options.model},
-               {"at", options.address},
-               {"pairs", pairs},
-               {"local_p50_ms", report.local_ms},
-               {"local_p99_ms", report.local_p99_ms}};
-  if (report.remote) {
-    json["remote_p50_ms"] = report.remote->remote_ms;
-    json["remote_p99_ms"] = report.remote->remote_p99_ms;
-    const auto& [median, range] = report.remote->overhead_percent;
-    json["overhead_percent"] = median;
-    json["overhead_percent_low"] = range ? Json(range->low) : Json(nullptr);
-    json["overhead_percent_high"] = range ? Json(range->high) : Json(nullptr);
-  }
-  return json;
-}
-
-std::string percent_text(double percent) {
-  return (percent < 0 ? "-" : "+") + format_fixed(percent < 0 ? -percent : percent, 1) + " %";
-}
-
-std::string model_text(const ModelReport& report, const Options& options, int pairs) {
-  std::string text = concat(options.model, ": ", format_fixed(report.local_ms, 2), " ms local");
-  if (report.remote) {
-    const auto& [median, range] = report.remote->overhead_percent;
-    text += concat(", ", format_fixed(report.remote->remote_ms, 2),
-                   " ms remote: ", percent_text(median));
-    text += range
-                ? concat(", 95 % sure between ", percent_text(range->low), " and ",
-                         percent_text(range->high))
-                : concat(", too few pairs to say how sure: --blocks ", kFewestForRange, " or more");
-  }
-  return concat(text, " (median of ", pairs, report.remote ? ", interleaved)\n" : ")\n");
-}
-
 ExitStatus bench_model(const Options& options) {
   if (const Status name = check_model_name(options.model); !name) {
     return report_wrong_use(kCommand, name.error().text());
@@ -166,23 +87,24 @@ ExitStatus bench_model(const Options& options) {
     return report_wrong_use(kCommand, concat("--model needs a model's file, which runs here too: '",
                                              options.model, "' is the agent's"));
   }
-  const int pairs = options.blocks.value_or(40);
-  const auto report = measure_model({options.address, options.model, options.shape, pairs});
+  const BenchSubject subject{options.model, options.address, 0, memory_of(options),
+                             options.blocks.value_or(200)};
+  const auto report =
+      measure_model({options.address, options.model, options.shape, subject.pairs, subject.memory});
   if (!report) return vac::cli::report(kCommand, report.error());
-  print(options.json ? json_text(model_json(*report, options, pairs))
-                     : model_text(*report, options, pairs));
+  print(options.json ? json_text(model_json(*report, subject)) : model_text(*report, subject));
   return ExitStatus::success;
 }
 
 ExitStatus run(const Options& options) {
   // As the agent does: without it, the two sides would differ by their page faults alone.
   keep_freed_memory();
-  if (!options.model.empty()) return bench_model(options);
-  if (options.address != "local:") return bench_agent(options);
-  if (options.memory) {
+  if (options.memory && options.address == "local:") {
     return report_wrong_use(kCommand,
                             "--memory is for --at ADDRESS: in this process nothing travels");
   }
+  if (!options.model.empty()) return bench_model(options);
+  if (options.address != "local:") return bench_agent(options);
   if (options.blocks) {
     return report_wrong_use(
         kCommand, "--blocks counts with --at ADDRESS or --model; here --seconds sets the time");
@@ -228,11 +150,10 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
       ->excludes(model);
   command
       ->add_option("--memory", options->memory,
-                   "Where the payload is: sent with the call, or in memory shared with the agent "
-                   "(default: inline)")
+                   "Where the data is: sent with the call, or in memory shared with the agent "
+                   "(default: inline; with --model as Session::tensor has it)")
       ->type_name("inline|region")
-      ->check(CLI::IsMember({kInline, kRegion}).description(""))
-      ->excludes(model);
+      ->check(CLI::IsMember({kInline, kRegion}).description(""));
   add_parsed_option(*command, "--shape", options->shape, parse_shape,
                     "Of a model's input, where the model does not say")
       ->type_name("A,B,...")
@@ -240,7 +161,7 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
   command
       ->add_option(
           "--blocks", options->blocks,
-          "Pairs of blocks, each way of placing (default: 21); with --model of runs (default: 40)")
+          "Pairs of blocks, each way of placing (default: 21); with --model of runs (default: 200)")
       ->type_name("N")
       ->check(CLI::Range(1, 100000).description(""));
   add_parsed_option(*command, "--seconds", options->seconds, parse_seconds,

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "bench_affinity.hpp"
 #include "bench_block.hpp"
 #include "bench_control.hpp"
+#include "bench_stages.hpp"
 #include "command.hpp"
 #include "doctor_probe.hpp"
 #include "transport/address.hpp"
@@ -30,7 +30,7 @@ constexpr std::size_t kMostCalls = 20000;
 class NoopCall final : public Subject {
  public:
   static Result<NoopCall> make(const Session& session, const RoundTripOptions& options) {
-    NoopCall call(session.handle());
+    NoopCall call(session);
     if (options.memory == PayloadMemory::region) {
       VAC_TRY(call.buffer_, session.buffer(options.bytes));
       call.data_ = call.buffer_.bytes();
@@ -42,45 +42,30 @@ class NoopCall final : public Subject {
   }
 
   Status call() override {
-    const int code = vac_noop(session_, data_.data(), data_.size());
+    const int code = vac_noop(session_->handle(), data_.data(), data_.size());
     return code == VAC_OK ? Status{} : Status{last_error(code)};
   }
+  Result<AgentCounts> counts() const { return read_counts(*session_); }
 
  private:
-  explicit NoopCall(vac_session* session) : session_(session) {}
+  explicit NoopCall(const Session& session) : session_(&session) {}
 
-  vac_session* session_;
+  const Session* session_;
   std::vector<std::byte> heap_;
   Buffer buffer_;
   std::span<std::byte> data_;  // in one of them
 };
 
-/// How often the agent has copied inputs out of shared memory; nothing where it does not tell.
-std::optional<std::uint64_t> copied_inputs(const Session& session) {
-  const Result<std::string> text = session.describe();
-  if (!text) return std::nullopt;
-  const auto whole = nlohmann::json::parse(*text, nullptr, false);
-  if (!whole.is_object() || !whole.contains("shared_memory")) return std::nullopt;
-  return whole["shared_memory"].value("copied_inputs", std::uint64_t{0});
-}
-
 /// How a call with its data in shared memory has it: 1 copied, 0 in place. An error where the data
 /// is sent after all.
-Result<double> copies_a_call(const Session& session, NoopCall& product) {
-  constexpr int kCalls = 100;
-  const Result<std::string> described = session.describe();
-  const auto before = copied_inputs(session);
-  for (int i = 0; i < kCalls; ++i) VAC_CHECK(product.call());
-  const auto after = copied_inputs(session);
-  const bool offered = described && nlohmann::json::parse(*described, nullptr, false)
-                                        .value("/shared_memory/offered"_json_pointer, false);
-  if (!offered || !before || !after) {
-    return Error{
-        Errc::not_supported,
-        "the agent shares no memory here: vaccel doctor says why, --memory inline measures "
-        "without"};
-  }
-  return static_cast<double>(*after - *before) / kCalls;
+Result<double> copies_a_call(NoopCall& product) {
+  constexpr std::size_t kCalls = 100;
+  VAC_TRY(const AgentCounts before, product.counts());
+  if (!before.shares_memory) return no_shared_memory();
+  for (std::size_t i = 0; i < kCalls; ++i) VAC_CHECK(product.call());
+  VAC_TRY(const AgentCounts after, product.counts());
+  const auto copies = copies_between(before, after, kCalls);
+  return copies ? Result<double>(copies->inputs) : no_shared_memory();
 }
 
 /// Tells an agent that cannot serve a benchmark from one that fails.
@@ -111,7 +96,7 @@ Result<pid_t> agent_process(const transport::Address& address) {
 /// Runs blocks of both kinds and keeps to one number of calls a block.
 class Comparer {
  public:
-  Comparer(Subject& product, Subject& control, const RoundTripOptions& options, int placements)
+  Comparer(NoopCall& product, Subject& control, const RoundTripOptions& options, int placements)
       : product_(product),
         control_(control),
         blocks_(options.blocks),
@@ -120,26 +105,38 @@ class Comparer {
 
   Result<Comparison> compare(std::string_view where) {
     VAC_TRY(const std::size_t calls, calls_in(product_, block_time_, kMostCalls));
+    VAC_CHECK(run_pair(calls, false));  // warms up
+    VAC_TRY(const AgentCounts before, product_.counts());
     std::vector<Block> product;
     std::vector<Block> control;
     std::vector<double> ratios;
-    for (int i = -1; i < blocks_; ++i) {
+    for (int i = 0; i < blocks_; ++i) {
       show_progress(concat("bench: ", where, ", block ", i + 1, " of ", blocks_));
-      // Each is first as often as second.
-      const bool product_first = i % 2 == 0;
-      VAC_TRY(const Block one, runner_.run(product_first ? product_ : control_, calls));
-      VAC_TRY(const Block other, runner_.run(product_first ? control_ : product_, calls));
-      if (i < 0) continue;  // warms up
-      product.push_back(product_first ? one : other);
-      control.push_back(product_first ? other : one);
-      ratios.push_back(product.back().p50_us / control.back().p50_us);
+      VAC_TRY(const Pair pair, run_pair(calls, i % 2 == 0));
+      product.push_back(pair.product);
+      control.push_back(pair.control);
+      ratios.push_back(pair.product.p50_us / pair.control.p50_us);
     }
     show_progress("");
-    return Comparison{median_block(product), median_block(control), median(ratios)};
+    VAC_TRY(const AgentCounts after, product_.counts());
+    const auto [ratio, range] = median_range(ratios);
+    Comparison result{median_block(product), median_block(control), ratio, range, {}};
+    result.stages = stages_between(before, after, result.product.all);
+    return result;
   }
 
  private:
-  Subject& product_;
+  struct Pair {
+    Block product, control;
+  };
+  /// Each is to be first as often as second.
+  Result<Pair> run_pair(std::size_t calls, bool product_first) {
+    VAC_TRY(const Block one, runner_.run(product_first ? product_ : control_, calls));
+    VAC_TRY(const Block other, runner_.run(product_first ? control_ : product_, calls));
+    return product_first ? Pair{one, other} : Pair{other, one};
+  }
+
+  NoopCall& product_;
   Subject& control_;
   const int blocks_;
   const std::chrono::duration<double> block_time_;
@@ -195,7 +192,7 @@ Result<RoundTripReport> measure_round_trip(const RoundTripOptions& options) {
   VAC_CHECK(first_call(product, options.address));
   double copies = 0;
   if (options.memory == PayloadMemory::region) {
-    VAC_TRY(copies, copies_a_call(session, product));
+    VAC_TRY(copies, copies_a_call(product));
   }
 
   const Result<pid_t> agent = agent_process(address);

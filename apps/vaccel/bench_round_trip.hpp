@@ -9,6 +9,7 @@
 #include <string>
 
 #include "bench_control.hpp"
+#include "bench_stages.hpp"
 #include "bench_statistics.hpp"
 
 namespace vac::cli {
@@ -25,6 +26,8 @@ struct RoundTripOptions {
 struct Comparison {
   Block product, control;  ///< medians of their blocks
   double ratio_p50 = 0;    ///< the median of the ratios of neighbouring blocks
+  std::optional<MedianRange::Range> ratio_range;
+  std::optional<Stages> stages;  ///< of the product's calls
 };
 
 struct RoundTripReport {

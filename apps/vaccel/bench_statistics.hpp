@@ -2,6 +2,7 @@
 // What a set of samples says.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
@@ -26,11 +27,18 @@ struct MedianRange {
 inline constexpr std::size_t kFewestForRange = 6;
 MedianRange median_range(std::span<const double> samples);
 
+/// Calls, and how long they took together.
+struct Spent {
+  std::size_t calls = 0;
+  double us = 0;
+};
+
 /// One block of calls of one kind, run back to back.
 struct Block {
   double p50_us = 0, p99_us = 0, calls_per_s = 0;
+  Spent all;  ///< with the calls before it that do not count for the figures
 };
-/// The medians over blocks of each of their figures.
+/// The medians over blocks of each of their figures; `all` is their sum.
 Block median_block(std::span<const Block> blocks);
 
 }  // namespace vac::cli

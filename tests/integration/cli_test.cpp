@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.hpp"
 #include "support/agent_process.hpp"
@@ -125,6 +127,11 @@ TEST(Cli, SaysWhatIsWrongWithAWrongUse) {
   expect_refusal(vaccel("bench --bytes 1 --model m.pt"), 2, "bench", "--bytes");
   expect_refusal(vaccel("bench --seconds 1 --model m.pt"), 2, "bench", "--seconds");
   expect_refusal(vaccel("bench --shape 1,3"), 2, "bench", "--model");
+  for (const char* of : {"--bytes 64", "--model m.pt"}) {
+    expect_refusal(vaccel(std::string("bench --memory region ") + of), 2, "bench",
+                   "--memory is for --at ADDRESS: in this process nothing travels");
+  }
+  expect_refusal(vaccel("bench --memory heap"), 2, "bench", "heap");
   expect_refusal(vaccel("bench --blocks 3"), 2, "bench",
                  "--blocks counts with --at ADDRESS or --model; here --seconds sets the time");
   for (const char* seconds : {"nan", "0", "inf", "-1"}) {
@@ -285,6 +292,80 @@ TEST(Cli, MeasuresInProcess) {
   EXPECT_GT(figures["p50_us"], 0);
 }
 
+/// The stages of a call are known, and are all of it.
+void expect_stages(const json& figures, const std::string& unit, double mean) {
+  EXPECT_GT(mean, 0);
+  double sum = 0;
+  for (const char* stage : {"queue_", "plugin_", "agent_", "wire_"}) {
+    const json& time = figures[stage + unit];
+    ASSERT_TRUE(time.is_number()) << stage << " of " << figures;
+    EXPECT_GE(time.get<double>(), -1e-6) << stage << " of " << figures;
+    sum += time.get<double>();
+  }
+  EXPECT_NEAR(sum, mean, mean * 1e-6);
+  EXPECT_GT(figures["plugin_" + unit], 0);
+  EXPECT_GT(figures["wire_" + unit], 0);
+}
+
+/// A plugin whose model copies its input, here and in an agent.
+class CliBenchModel : public testing::Test {
+ protected:
+  static std::string plugin() {
+    return (test::build_directory() / "test/plugins/witness.so").string();
+  }
+  void start(const std::string& listen, const std::string& limits = "") {
+    agent_.emplace(std::vector<std::string>{"--plugin", plugin()},
+                   "[[listen]]\naddress = \"ADDRESS\"\n" + listen + "\n[limits]\n" + limits + "\n");
+  }
+  test::ShellResult bench(const std::string& options) const {
+    return vaccel("bench --model " + plugin() + " --at " + agent_->address() + " " + options,
+                  "VAC_PLUGINS=" + plugin());
+  }
+  json figures(const std::string& options) const {
+    const test::ShellResult result = bench(options + " --json");
+    EXPECT_EQ(result.status, 0) << result.output;
+    return json::parse(result.output, nullptr, false);
+  }
+  std::optional<test::AgentProcess> agent_;
+};
+
+TEST_F(CliBenchModel, RunsTwoHundredPairs) {
+  start("");
+  const json all = figures("");
+  EXPECT_EQ(all["pairs"], 200);
+  EXPECT_EQ(all["memory"], "default");
+  EXPECT_LE(all["overhead_percent_low"], all["overhead_percent"]);
+  EXPECT_LE(all["overhead_percent"], all["overhead_percent_high"]);
+  expect_stages(all, "ms", all["remote_mean_ms"]);
+}
+
+TEST_F(CliBenchModel, HasItsTensorsWhereItIsTold) {
+  struct Case {
+    const char *shared_input, *memory;
+    int inputs, results;
+  };
+  for (const Case& test :
+       {Case{"copy", "", 1, 0}, Case{"copy", "--memory inline", 0, 0},
+        Case{"copy", "--memory region", 1, 1}, Case{"in_place", "--memory region", 0, 0}}) {
+    start(std::string("shared_input = \"") + test.shared_input + "\"");
+    const json all = figures(std::string("--blocks 6 ") + test.memory);
+    EXPECT_EQ(all["copied_inputs_a_call"], test.inputs) << all;
+    EXPECT_EQ(all["copied_results_a_call"], test.results) << all;
+    expect_stages(all, "ms", all["remote_mean_ms"]);
+  }
+  const test::ShellResult text = bench("--blocks 6 --memory region");
+  EXPECT_THAT(text.output, HasSubstr("(median of 6, interleaved)\nmean of a remote run: "));
+  EXPECT_THAT(text.output, HasSubstr("copies a call: 0.00 of inputs, 0.00 of results\n"));
+}
+
+TEST_F(CliBenchModel, NeedsSharedMemoryForARegion) {
+  start("", "regions = 0");
+  expect_refusal(bench("--memory region"), 1, "bench",
+                 "the agent shares no memory here: vaccel doctor says why, --memory inline "
+                 "measures without (VAC_ENOTSUP)");
+  EXPECT_EQ(figures("--blocks 1 --memory inline")["memory"], "inline");
+}
+
 TEST(Cli, MeasuresAnAgentBesideTheControlAndLeavesItAsItWas) {
   test::AgentProcess agent({"--plugin", "noop"});
   cpu_set_t before;
@@ -302,6 +383,7 @@ TEST(Cli, MeasuresAnAgentBesideTheControlAndLeavesItAsItWas) {
       EXPECT_EQ(figures["ratio_p50"], std::max(two_cores, figures["ratio_p50_same_core"]));
     }
     EXPECT_EQ(figures["blocks"], 3);
+    expect_stages(figures, "us", figures["mean_us"]);
   }
   cpu_set_t after;
   ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof after, &after), 0);
