@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent_rig.hpp"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -40,13 +41,15 @@ using wire::FrameHeader;
 constexpr std::uint64_t kMemory = 12 << 20;
 constexpr std::uint64_t kFrame = 6 << 20;  // above what may come without data frames
 constexpr std::uint64_t kCacheBytes = 256 << 10;
+constexpr std::uint64_t kRegions = 256 << 10;
 constexpr std::uint32_t kCalls = 8;
+constexpr const char* kBadPart = "a call is taken that names what is no part of an open region";
 
-agent::AgentConfig configuration(const std::string& folder) {
+agent::AgentConfig configuration(const std::string& folder, agent::SharedInput shared_input) {
   agent::AgentConfig config;
-  config.listeners.push_back({"unix:///fuzz", {}, {}, {}});
+  config.listeners.push_back({"unix:///fuzz", {}, {}, {}, shared_input});
   config.cache = {folder, kCacheBytes};
-  config.limits = {kMemory, kFrame, kCalls};
+  config.limits = {kMemory, kFrame, kRegions, kCalls};
   return config;
 }
 
@@ -98,15 +101,33 @@ std::ptrdiff_t AgentEnd::send(std::span<const iovec> from, Wait /*wait*/) noexce
     total += count;
     if (count != part.iov_len) break;
   }
+  sent_ += total;
   return total == 0 ? -EAGAIN : static_cast<std::ptrdiff_t>(total);
 }
+
+std::ptrdiff_t AgentEnd::send_with(std::span<const iovec> from, int descriptor,
+                                   Wait wait) noexcept {
+  const std::uint64_t at = sent_;
+  const std::ptrdiff_t count = send(from, wait);
+  if (count > 0) descriptors_.emplace_back(at, Fd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)));
+  return count;
+}
+
+std::optional<std::pair<std::uint64_t, Fd>> AgentEnd::take_descriptor_before(std::uint64_t end) {
+  if (descriptors_.empty() || descriptors_.front().first >= end) return std::nullopt;
+  auto first = std::move(descriptors_.front());
+  descriptors_.pop_front();
+  return first;
+}
+
+void AgentEnd::accept_descriptors() noexcept { finding("the agent takes descriptors of a client"); }
 
 std::optional<std::uint32_t> AgentEnd::peer_uid() const noexcept { return ::geteuid(); }
 
 /// As in Agent, but for the threads: no executors, so that calls wait until the harness runs them.
 struct AgentRig::Parts {
-  Parts()
-      : config(configuration(empty_folder())),
+  explicit Parts(agent::SharedInput shared_input)
+      : config(configuration(empty_folder(), shared_input)),
         runtime(make_runtime()),
         tasks(slabs),
         poller(*agent::Poller::create()),
@@ -148,10 +169,10 @@ struct AgentRig::Parts {
   std::shared_ptr<agent::Connection> connection;
 };
 
-AgentRig::AgentRig() {
+AgentRig::AgentRig(agent::SharedInput shared_input) {
   // Every refusal is a line.
   default_log().set_sink([](LogLevel, std::string_view) {});
-  parts_ = std::make_unique<Parts>();
+  parts_ = std::make_unique<Parts>(shared_input);
   auto channel = std::make_unique<AgentEnd>();
   channel_ = channel.get();
   parts_->connect(std::move(channel));
@@ -165,10 +186,14 @@ AgentRig::~AgentRig() {
   require(parts_->crew.idle(), "a call of a connection that has ended is still there");
   require(tenant == nullptr || tenant->memory().used() == 0,
           "memory stays on the account of a tenant who has gone");
+  require(tenant == nullptr || tenant->regions().used() == 0,
+          "a region stays on the account of a tenant who has gone");
 }
 
-void AgentRig::greet() {
-  give(wire::encode_hello({}));
+void AgentRig::greet(bool sharing) {
+  wire::Hello hello;
+  if (sharing) hello.region_kinds = wire::region_bit(wire::RegionKind::memfd);
+  give(wire::encode_hello(hello));
   read();
   require(greeted_, "the agent does not answer a hello");
 }
@@ -195,11 +220,13 @@ void AgentRig::give(std::span<const std::byte> bytes) {
   channel_->give(bytes);
 }
 
-std::uint64_t AgentRig::call(test::BuiltCall call, std::uint32_t deadline_us) {
+std::uint64_t AgentRig::call(test::BuiltCall call, std::uint32_t deadline_us,
+                             wire::RegionMap* regions) {
   const std::uint64_t request = next_request();
   wire::FrameEncoder encoder;
-  require(encoder.encode_call(call.call(), request, deadline_us, kFrame).has_value(),
+  require(encoder.encode_call(call.call(), request, deadline_us, kFrame, regions).has_value(),
           "a call of the harness cannot be encoded");
+  Asked asked{std::move(call), {encoder.placed().begin(), encoder.placed().end()}};
   std::vector<std::byte> bytes;
   test::append(bytes, encoder.frame());
   if (encoder.payload_follows()) {
@@ -207,10 +234,46 @@ std::uint64_t AgentRig::call(test::BuiltCall call, std::uint32_t deadline_us) {
       test::append(bytes, data);
     }
   }
+  if (regions != nullptr) {
+    read();
+    if (ended_) return request;
+    judge_parts(bytes, asked);
+  }
   const bool is_call = given_.at_start();
   give(bytes);
-  if (is_call) asked_.emplace(request, std::move(call));
+  const bool must_fail = is_call && asked.must_fail;
+  if (is_call) asked_.emplace(request, std::move(asked));
+  if (regions != nullptr) read();
+  // Before it runs: it might touch memory that nobody has mapped.
+  require(!must_fail || !waits(request), kBadPart);
   return request;
+}
+
+bool AgentRig::waits(std::uint64_t request) {
+  if (ended_) return false;
+  std::vector<agent::TaskPtr> waiting = parts_->crew.remove_all(parts_->connection.get());
+  const bool found = std::ranges::count(waiting, request, [](const agent::TaskPtr& task) {
+                       return task->request;
+                     }) != 0;
+  parts_->crew.queue(waiting);
+  return found;
+}
+
+/// Whether each part of a region that a call names is there, by the regions that are open now.
+void AgentRig::judge_parts(std::span<const std::byte> frame, Asked& asked) const {
+  if (!greeted_) return;
+  const FrameHeader header = wire::read_header(frame.data());
+  for (std::size_t i = 0; i < header.record_count; ++i) {
+    vac_arg record;
+    std::memcpy(&record, frame.data() + sizeof header + i * sizeof record, sizeof record);
+    const bool data = record.form == VAC_ARRAY || record.form == VAC_TENSOR;
+    if (!data || !wire::names_region(record.where)) continue;
+    asked.names_regions = true;
+    const auto region = parts_->connection->regions().find(record.where);
+    const std::uint64_t size = region != nullptr && region->is_open() ? region->bytes().size() : 0;
+    const bool inside = record.value <= size && record.bytes <= size - record.value;
+    if (size == 0 || !inside) asked.must_fail = true;
+  }
 }
 
 void AgentRig::read() {
@@ -225,13 +288,15 @@ void AgentRig::read() {
   }
 }
 
-bool AgentRig::run_one() {
+bool AgentRig::run_one(std::size_t which) {
   if (ended_) return false;
   agent::Connection& connection = *parts_->connection;
   std::vector<agent::TaskPtr> waiting = parts_->crew.remove_all(&connection);
   if (waiting.empty()) return false;
-  agent::TaskPtr task = std::move(waiting.front());
-  waiting.erase(waiting.begin());
+  const auto chosen =
+      waiting.begin() + static_cast<std::ptrdiff_t>(std::min(which, waiting.size() - 1));
+  agent::TaskPtr task = std::move(*chosen);
+  waiting.erase(chosen);
   parts_->crew.queue(waiting);
   if (connection.hold(task)) return true;
   agent::run_call(connection, *task, agent::now_ns());
@@ -287,13 +352,28 @@ void AgentRig::check_output() {
     require(!goodbye_, "the agent speaks on after its goodbye");
     // Moved to where it is aligned.
     const test::AlignedBytes frame(left.first(static_cast<std::size_t>(size)));
-    check_frame(header, frame);
-    used += static_cast<std::size_t>(size);
+    const auto end = used + static_cast<std::size_t>(size);
+    check_frame(header, frame, descriptor_of(used, end));
+    used = end;
   }
+  output_taken_ += used;
   output.erase(output.begin(), output.begin() + static_cast<std::ptrdiff_t>(used));
 }
 
-void AgentRig::check_frame(const FrameHeader& header, std::span<const std::byte> frame) {
+/// That came with the frame at that place of the output that is not taken yet.
+Fd AgentRig::descriptor_of(std::size_t begin, std::size_t end) {
+  auto sent = channel_->take_descriptor_before(output_taken_ + end);
+  if (!sent) return {};
+  require(sent->first == output_taken_ + begin, "a descriptor comes in the middle of a frame");
+  require(!channel_->take_descriptor_before(output_taken_ + end),
+          "two descriptors come with one frame");
+  return std::move(sent->second);
+}
+
+void AgentRig::check_frame(const FrameHeader& header, std::span<const std::byte> frame,
+                           Fd descriptor) {
+  require(!descriptor || header.kind == wire::Kind::reply,
+          "a descriptor comes with a frame that is no answer");
   switch (header.kind) {
     case wire::Kind::hello:
       require(!std::exchange(greeted_, true), "the agent says hello twice");
@@ -306,7 +386,7 @@ void AgentRig::check_frame(const FrameHeader& header, std::span<const std::byte>
       return check_text(text);
     }
     case wire::Kind::reply:
-      return check_reply(header, frame);
+      return check_reply(header, frame, std::move(descriptor));
     case wire::Kind::data: {
       const auto announced = announced_.find(header.request);
       require(announced != announced_.end() && header.payload_bytes <= announced->second,
@@ -320,7 +400,8 @@ void AgentRig::check_frame(const FrameHeader& header, std::span<const std::byte>
   }
 }
 
-void AgentRig::check_reply(const FrameHeader& header, std::span<const std::byte> frame) {
+void AgentRig::check_reply(const FrameHeader& header, std::span<const std::byte> frame,
+                           Fd descriptor) {
   require(greeted_, "the agent answers before hello");
   require(answered_.insert(header.request).second, "the agent answers a call twice");
   if ((header.flags & wire::kFlagPayloadFollows) != 0) {
@@ -328,24 +409,59 @@ void AgentRig::check_reply(const FrameHeader& header, std::span<const std::byte>
   }
   Answer& answer = answers_[header.request];
   answer.code = static_cast<int>(header.code);
-  if (header.code != VAC_OK) return check_failure(frame, answer);
-  const auto asked = asked_.find(header.request);
-  if (asked == asked_.end()) return;  // made of bytes that the harness does not look into
-  vac_call& call = asked->second.call();
+  if (header.code != VAC_OK) {
+    require(!descriptor, "a descriptor comes with a failure");
+    return check_failure(frame, answer);
+  }
+  const auto found = asked_.find(header.request);
+  if (found == asked_.end()) return;  // made of bytes that the harness does not look into
+  Asked& asked = found->second;
+  require(!asked.must_fail, kBadPart);
+  check_results(header, frame, asked, answer);
+  check_region_answer(asked, answer, std::move(descriptor));
+}
+
+void AgentRig::check_results(const FrameHeader& header, std::span<const std::byte> frame,
+                             Asked& asked, Answer& answer) {
+  vac_call& call = asked.call.call();
   const Op& op = *find_op(call.op);
   const auto head = frame.first(static_cast<std::size_t>(wire::head_bytes(header)));
   std::vector<wire::ReplyPart> parts;
   std::vector<wire::ListCount> counts;
-  const Status read = wire::decode_reply(op, head, call, parts, counts);
+  const Status read = wire::decode_reply(op, head, call, parts, counts, asked.placed);
   require(read.has_value(), read ? "" : read.error().text());
   for (std::size_t i = 0; i < op.args.size() && op.control(); ++i) {
     if (call.args[i].form == VAC_SCALAR) answer.scalars[i] = call.args[i].value;
   }
   if ((header.flags & wire::kFlagPayloadFollows) != 0) return;
   for (const wire::ReplyPart& part : parts) {
+    if (part.in_region) continue;
     const std::byte* const data =
         part.in_head != nullptr ? part.in_head : frame.data() + head.size() + part.offset;
     answer.outputs[part.arg].assign(data, data + part.bytes);
+  }
+}
+
+/// Of a call that has succeeded.
+void AgentRig::check_region_answer(Asked& asked, const Answer& answer, Fd descriptor) {
+  const std::string_view op = find_op(asked.call.call().op)->name;
+  require((op == "region_open") == static_cast<bool>(descriptor),
+          "a descriptor comes with a region, and with nothing else");
+  if (descriptor) {
+    require(answer.scalars.at(3) == 1 && answer.scalars.at(5) == 0,
+            "a region is of a kind that was not asked for");
+    require(answer.scalars.at(4) >= asked.call.records()[0].value,
+            "a region is smaller than was asked for");
+    regions_.add(static_cast<std::uint32_t>(answer.scalars.at(2)), answer.scalars.at(4),
+                 std::move(descriptor));
+  }
+  // What lay in a region may have become another proof since.
+  if (op == "region_ready" && !asked.names_regions) {
+    const vac_arg& proof = asked.call.records()[1];
+    require(regions_.is_proof(static_cast<std::uint32_t>(asked.call.records()[0].value),
+                              {reinterpret_cast<const std::byte*>(proof.value),
+                               static_cast<std::size_t>(proof.bytes)}),
+            "a region is opened by a wrong proof");
   }
 }
 
