@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The real vaccel-agent, driven frame by frame.
 set(libs vac_test_support vac_wire vac_transport vac_call vac_ops vac_base)
-foreach(name program protocol read resources)
+foreach(name neighbours program protocol read resources)
   vac_test(agent_${name}_test LABEL integration SOURCES agent_${name}_test.cpp LIBS ${libs}
     DEPENDS vaccel-agent plugin_mbench plugin_noop)
 endforeach()
