@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "as_before.hpp"
 #include "base/sha256.hpp"
 #include "child_process.hpp"
 #include "random_work.hpp"
@@ -36,13 +37,6 @@ using test::Random;
 using test::RandomWork;
 
 constexpr std::uint64_t kSeed = 20261122;
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-// A sanitizer keeps memory and makes mappings of its own.
-#if defined(VAC_SANITIZED)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 /// VAC_SEED replays a run.
 std::uint64_t seed() {
@@ -211,13 +205,6 @@ class Storm {
   std::uint64_t killed_ = 0, failed_ = 0;
 };
 
-/// Beside main there was one thread, which had not allocated; one that came into being since has a
-/// stack and an arena, two mappings each.
-bool as_before(const ProcessState& now, const ProcessState& before) {
-  return now.descriptors <= before.descriptors &&
-         (kSanitized || now.mappings <= before.mappings + 2 + 4 * (now.threads - before.threads));
-}
-
 TEST_F(Killed, ClientsLeaveNothingBehindInTheAgent) {
   const std::uint64_t clients = test::load_count(1000);
   const auto agent = start_agent();
@@ -237,8 +224,7 @@ TEST_F(Killed, ClientsLeaveNothingBehindInTheAgent) {
   ProcessState after;
   const bool trimmed = test::eventually([&] {
     after = test::state_of(agent->pid());
-    return as_before(after, before) &&
-           (kSanitized || after.resident_bytes <= before.resident_bytes + 2 * kMiB);
+    return test::trimmed_as_before(after, before);
   });
   std::printf("soak: clients_killed count=%llu witness_steps=%llu rss_growth_kib=%lld\n",
               static_cast<unsigned long long>(clients), static_cast<unsigned long long>(steps),

@@ -17,8 +17,6 @@
 namespace vac::test {
 namespace {
 
-constexpr int kPatienceMs = 300'000;
-
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
@@ -50,10 +48,10 @@ ForkedProcess::ForkedProcess(const Work& work) {
   }
 }
 
-bool ForkedProcess::read(std::span<std::byte> to) {
+bool ForkedProcess::read(std::span<std::byte> to, std::chrono::milliseconds patience) {
   while (!to.empty()) {
     pollfd ready{output_.get(), POLLIN, 0};
-    if (::poll(&ready, 1, kPatienceMs) != 1) return false;
+    if (::poll(&ready, 1, static_cast<int>(patience.count())) != 1) return false;
     const ssize_t count = ::read(output_.get(), to.data(), to.size());
     if (count <= 0) return false;
     to = to.subspan(static_cast<std::size_t>(count));

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -28,8 +29,8 @@ class ForkedProcess {
   pid_t pid() const noexcept { return pid_; }
   int output() const noexcept { return output_.get(); }
   /// Waits until it has written as much as fits `to`. False: it ended before, or says nothing for
-  /// long.
-  bool read(std::span<std::byte> to);
+  /// so long.
+  bool read(std::span<std::byte> to, std::chrono::milliseconds patience = std::chrono::minutes(5));
   /// SIGKILL, and wait for its end: true if that is what it died of.
   bool kill();
   /// Waits for its end; its exit status, or 128 + signal.
