@@ -92,6 +92,10 @@ Result<Place*> Connection::send_new(vac_call& call, const vac_host* host, Room r
   if (patience.over()) return stop_error(*op, patience.stop());
   VAC_TRY(Place * place, take_place(call, *op, host, patience, room));
   if (place == nullptr) return place;
+  // Who cancelled the call before it had its place did not find it.
+  if (host != nullptr && host->cancelled(&call) != 0) {
+    place->cancelled.store(true, std::memory_order_relaxed);
+  }
   VAC_CHECK(send_call(*place));
   return place;
 }

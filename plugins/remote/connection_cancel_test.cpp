@@ -71,6 +71,15 @@ TEST(ConnectionCancel, OfACallWhoseThreadReadsComesWithTheAnswerToAPing) {
   EXPECT_THAT(caller.result(), kCancelled);
 }
 
+/// The host cancels when it likes: also between its call and the moment when it can be found here.
+TEST(ConnectionCancel, ThatCameBeforeTheCallHadItsPlaceIsSeen) {
+  Link link;
+  NoopCall call;
+  cancel(link, call.host(), call.call());
+  Script script(link, [&] { expect_cancel(link, link.agent.receive()); });
+  EXPECT_THAT(call.run(*link.connection), kCancelled);
+}
+
 TEST(ConnectionCancel, OfAFollowerEndsItAtOnce) {
   Link link;
   NoopCall leads;
