@@ -63,6 +63,8 @@ TEST(BlockRunner, GivesFiguresThatFitTogether) {
   EXPECT_GT(block->p50_us, 0);
   EXPECT_GE(block->p99_us, block->p50_us);
   EXPECT_GT(block->calls_per_s, 0);
+  EXPECT_EQ(block->all.calls, 210U) << "with those that warm up";
+  EXPECT_GT(block->all.us, 200 * 1e6 / block->calls_per_s);
   const auto calls = calls_in(**control, std::chrono::hours(1), 1000);
   ASSERT_TRUE(calls);
   EXPECT_EQ(*calls, 1000U);

@@ -105,7 +105,7 @@ class CxxModelTest : public CxxBufferTest {
 TEST_F(CxxModelTest, RunsIntoTheCallersTensor) {
   const Buffer buffer = opened_.buffer(16384).value();
   const Tensor output = buffer.tensor<float>({40, 50}, 4096).value();
-  for (float value = 1; value <= 3; ++value) {
+  for (const float value : {1.F, 2.F, 3.F}) {
     std::ranges::fill(input_.span<float>(), value);
     const Status ran = model_->run_into({input_}, {output});
     EXPECT_TRUE(ran) << ran.error().message();
