@@ -14,13 +14,18 @@
  * (NULL, 0) is absent where the operation allows that, else empty; non-NULL with 0 is empty. An
  * optional scalar is absent when its pointer is NULL, an optional output when all its pointers are.
  * Of a tensor for output, *x is NULL, and a new tensor comes back, which the caller frees; or *x is
- * a tensor of the caller's own, which is filled in place. */
+ * a tensor of the caller's own, which is filled in place.
+ *
+ * vac_<operation>_submit is the same and does not wait: *call_handle becomes one that is waited for
+ *   with the functions of
+ * vac/async.h. call_options may be NULL. Arguments that are wrong are refused at once. */
 #ifndef VAC_OPS_H
 #define VAC_OPS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vac/async.h>
 #include <vac/call.h>
 #include <vac/export.h>
 #include <vac/resource.h>
@@ -71,16 +76,25 @@ enum vac_control_op {
  * data: any bytes, carried and ignored; absent for none.
  * May be absent: data (NULL, 0). */
 VAC_API int vac_noop(vac_session *session, const void *data, size_t data_bytes);
+VAC_API int vac_noop_submit(
+    vac_session *session, const vac_call_options *call_options, const void *data, size_t data_bytes,
+    vac_call_handle **call_handle);
 
 /* Loads a model ahead of its first run, with warm-up where its options ask for it.
  *
  * model: loaded once, however often it is called. model_run loads by itself what is not loaded. */
 VAC_API int vac_model_load(vac_session *session, vac_resource *model);
+VAC_API int vac_model_load_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    vac_call_handle **call_handle);
 
 /* Frees what loading a model took.
  *
  * model: stays open, and is loaded again by its next run. */
 VAC_API int vac_model_unload(vac_session *session, vac_resource *model);
+VAC_API int vac_model_unload_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    vac_call_handle **call_handle);
 
 /* Tells what a model takes and gives.
  *
@@ -90,6 +104,9 @@ VAC_API int vac_model_unload(vac_session *session, vac_resource *model);
 VAC_API int vac_model_describe(
     vac_session *session, vac_resource *model, char *json, size_t json_capacity,
     size_t *json_bytes);
+VAC_API int vac_model_describe_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model, char *json,
+    size_t json_capacity, size_t *json_bytes, vac_call_handle **call_handle);
 
 /* Runs a model; loads it first if it is not loaded.
  *
@@ -105,6 +122,12 @@ VAC_API int vac_model_run(
     vac_tensor *const *inputs, size_t inputs_count, const char *const *out_names,
     size_t out_names_count, const void *options, size_t options_bytes, vac_tensor **outputs,
     size_t outputs_capacity, size_t *outputs_count);
+VAC_API int vac_model_run_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const char *const *in_names, size_t in_names_count, vac_tensor *const *inputs,
+    size_t inputs_count, const char *const *out_names, size_t out_names_count, const void *options,
+    size_t options_bytes, vac_tensor **outputs, size_t outputs_capacity, size_t *outputs_count,
+    vac_call_handle **call_handle);
 
 /* Calls a function of a shared library.
  *
@@ -117,6 +140,10 @@ VAC_API int vac_model_run(
 VAC_API int vac_exec(
     vac_session *session, vac_resource *library, const char *symbol, const vac_value *read,
     size_t read_count, vac_value *write, size_t write_count);
+VAC_API int vac_exec_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *library,
+    const char *symbol, const vac_value *read, size_t read_count, vac_value *write,
+    size_t write_count, vac_call_handle **call_handle);
 
 /* Says what a photo shows.
  *
@@ -129,6 +156,11 @@ VAC_API int vac_image_classify(
     vac_session *session, vac_resource *model, const void *image, size_t image_bytes,
     uint32_t top_k, char *result, size_t result_capacity, size_t *result_bytes, void *picture,
     size_t picture_capacity, size_t *picture_bytes);
+VAC_API int vac_image_classify_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle);
 
 /* Finds the things in a photo.
  *
@@ -141,6 +173,11 @@ VAC_API int vac_image_detect(
     vac_session *session, vac_resource *model, const void *image, size_t image_bytes,
     uint32_t top_k, char *result, size_t result_capacity, size_t *result_bytes, void *picture,
     size_t picture_capacity, size_t *picture_bytes);
+VAC_API int vac_image_detect_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle);
 
 /* Tells which pixels of a photo belong to what.
  *
@@ -153,6 +190,11 @@ VAC_API int vac_image_segment(
     vac_session *session, vac_resource *model, const void *image, size_t image_bytes,
     uint32_t top_k, char *result, size_t result_capacity, size_t *result_bytes, void *picture,
     size_t picture_capacity, size_t *picture_bytes);
+VAC_API int vac_image_segment_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle);
 
 /* Finds people in a photo and how they stand.
  *
@@ -165,6 +207,11 @@ VAC_API int vac_image_pose(
     vac_session *session, vac_resource *model, const void *image, size_t image_bytes,
     uint32_t top_k, char *result, size_t result_capacity, size_t *result_bytes, void *picture,
     size_t picture_capacity, size_t *picture_bytes);
+VAC_API int vac_image_pose_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle);
 
 /* Estimates how far away each part of a photo is.
  *
@@ -177,6 +224,11 @@ VAC_API int vac_image_depth(
     vac_session *session, vac_resource *model, const void *image, size_t image_bytes,
     uint32_t top_k, char *result, size_t result_capacity, size_t *result_bytes, void *picture,
     size_t picture_capacity, size_t *picture_bytes);
+VAC_API int vac_image_depth_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle);
 
 /* Limits numbers to a range and finds the smallest and the largest.
  *
@@ -186,6 +238,10 @@ VAC_API int vac_image_depth(
 VAC_API int vac_minmax(
     vac_session *session, const double *data, size_t data_count, int32_t low, int32_t high,
     double *result, size_t result_capacity, size_t *result_count, double *min, double *max);
+VAC_API int vac_minmax_submit(
+    vac_session *session, const vac_call_options *call_options, const double *data,
+    size_t data_count, int32_t low, int32_t high, double *result, size_t result_capacity,
+    size_t *result_count, double *min, double *max, vac_call_handle **call_handle);
 
 /* C = alpha*A*B + beta*C in single precision, row-major.
  *
@@ -199,6 +255,10 @@ VAC_API int vac_sgemm(
     vac_session *session, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
     size_t a_count, int64_t lda, const float *b, size_t b_count, int64_t ldb, float beta, float *c,
     size_t c_count, int64_t ldc);
+VAC_API int vac_sgemm_submit(
+    vac_session *session, const vac_call_options *call_options, int64_t m, int64_t n, int64_t k,
+    float alpha, const float *a, size_t a_count, int64_t lda, const float *b, size_t b_count,
+    int64_t ldb, float beta, float *c, size_t c_count, int64_t ldc, vac_call_handle **call_handle);
 
 /* Copies an array.
  *
@@ -206,6 +266,9 @@ VAC_API int vac_sgemm(
 VAC_API int vac_fpga_arraycopy(
     vac_session *session, const int32_t *a, size_t a_count, int32_t *out_a, size_t out_a_capacity,
     size_t *out_a_count);
+VAC_API int vac_fpga_arraycopy_submit(
+    vac_session *session, const vac_call_options *call_options, const int32_t *a, size_t a_count,
+    int32_t *out_a, size_t out_a_capacity, size_t *out_a_count, vac_call_handle **call_handle);
 
 /* Multiplies two square matrices.
  *
@@ -213,6 +276,10 @@ VAC_API int vac_fpga_arraycopy(
 VAC_API int vac_fpga_mmult(
     vac_session *session, const float *a, size_t a_count, const float *b, size_t b_count, float *c,
     size_t c_capacity, size_t *c_count);
+VAC_API int vac_fpga_mmult_submit(
+    vac_session *session, const vac_call_options *call_options, const float *a, size_t a_count,
+    const float *b, size_t b_count, float *c, size_t c_capacity, size_t *c_count,
+    vac_call_handle **call_handle);
 
 /* Adds two vectors.
  *
@@ -220,6 +287,10 @@ VAC_API int vac_fpga_mmult(
 VAC_API int vac_fpga_vadd(
     vac_session *session, const float *a, size_t a_count, const float *b, size_t b_count, float *c,
     size_t c_capacity, size_t *c_count);
+VAC_API int vac_fpga_vadd_submit(
+    vac_session *session, const vac_call_options *call_options, const float *a, size_t a_count,
+    const float *b, size_t b_count, float *c, size_t c_capacity, size_t *c_count,
+    vac_call_handle **call_handle);
 
 /* Adds and multiplies two vectors at the same time.
  *
@@ -229,6 +300,10 @@ VAC_API int vac_fpga_parallel(
     vac_session *session, const float *a, size_t a_count, const float *b, size_t b_count,
     float *add, size_t add_capacity, size_t *add_count, float *mult, size_t mult_capacity,
     size_t *mult_count);
+VAC_API int vac_fpga_parallel_submit(
+    vac_session *session, const vac_call_options *call_options, const float *a, size_t a_count,
+    const float *b, size_t b_count, float *add, size_t add_capacity, size_t *add_count, float *mult,
+    size_t mult_capacity, size_t *mult_count, vac_call_handle **call_handle);
 
 /* Runs a function of an image library as the plugin names them.
  *
@@ -238,6 +313,9 @@ VAC_API int vac_fpga_parallel(
 VAC_API int vac_opencv(
     vac_session *session, const vac_value *read, size_t read_count, vac_value *write,
     size_t write_count);
+VAC_API int vac_opencv_submit(
+    vac_session *session, const vac_call_options *call_options, const vac_value *read,
+    size_t read_count, vac_value *write, size_t write_count, vac_call_handle **call_handle);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
 #ifndef VAC_VAC_H
 #define VAC_VAC_H
 
+#include <vac/async.h>
 #include <vac/buffer.h>
 #include <vac/call.h>
 #include <vac/error.h>

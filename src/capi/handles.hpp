@@ -2,6 +2,7 @@
 // What the opaque handles of the C interface are.
 #pragma once
 
+#include <vac/async.h>
 #include <vac/buffer.h>
 #include <vac/call.h>
 #include <vac/resource.h>
@@ -15,12 +16,15 @@
 #include <span>
 #include <string>
 
+#include "base/futex_word.hpp"
 #include "base/mutex.hpp"
 #include "core/buffer.hpp"
 #include "core/call_context.hpp"
 #include "core/session.hpp"
 
 namespace vac::capi {
+
+class Submission;
 
 /// A program's function, told how far its session's work is. Set while nothing is done with the
 /// session.
@@ -43,6 +47,7 @@ struct vac_session {
   vac::capi::ProgressListener progress;
   vac::Mutex mutex;
   std::set<vac_resource*> resources VAC_GUARDED_BY(mutex);
+  vac::FutexWord submissions;  ///< calls that are under way without a thread of the application
   vac_session* next_closed = nullptr;
 };
 
@@ -50,6 +55,12 @@ struct vac_resource {
   std::atomic<vac::core::Resource*> core{nullptr};
   vac_session* session = nullptr;
   vac_resource* next_closed = nullptr;
+};
+
+struct vac_call_handle {
+  std::atomic<vac::capi::Submission*> submission{nullptr};  ///< nullptr: finished
+  std::uint32_t process = 0;                                ///< that submitted it
+  vac_call_handle* next_closed = nullptr;
 };
 
 struct vac_buffer {

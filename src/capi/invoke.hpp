@@ -17,6 +17,12 @@ namespace vac::capi {
 
 /// Sends the frame through the session. On failure the thread's last error is set.
 int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs& outputs);
+/// What no argument can tell alone: too many records, shared memory. VAC_OK, or the last error is
+/// set.
+int check_frame(std::uint32_t op, const Frame& frame);
+/// Sets the last error to that of a call.
+int tell_failure(std::uint32_t op, int code, const core::CallContext& context,
+                 const Outputs& outputs);
 /// Refuses an argument before the call: "sgemm: ...".
 int refuse(std::uint32_t op, const Error& error);
 /// The same for what is wrong with one: "sgemm: argument 'a' ...".

@@ -40,6 +40,10 @@ Error refused_visit(const vac_session* session) {
   if (session->core.load() == nullptr) {
     return Error{Errc::bad_handle, "the session is closed"};
   }
+  if (in_callback()) {
+    return Error{Errc::deadlock,
+                 "it would wait, in a function that is told of a call: submit calls there"};
+  }
   return Error{Errc::deadlock,
                concat("the thread is in ", core::detail::Visitor::kDeepest,
                       " calls already, or there is no memory for its first: end some")};

@@ -2,6 +2,8 @@
 // What the C interface has once a process: the runtime, and the memory of handles.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -56,7 +58,9 @@ struct Process {
   const Process* const parent;  ///< before fork(): left alone, and not lost to who looks for leaks
   core::Runtime runtime;
   HandlePool<vac_session> sessions;
+  std::atomic<std::uint32_t> open_sessions{0};
   HandlePool<vac_resource> resources;
+  HandlePool<vac_call_handle> calls;
 };
 
 /// The calling process's.
@@ -66,5 +70,14 @@ Process* find_process() noexcept;
 
 /// Why a Visit in the session was refused.
 Error refused_visit(const vac_session* session);
+
+// async.cpp: calls without a thread of the application.
+
+/// Whether this thread is in a function of the application that is told of a call.
+bool in_callback() noexcept;
+/// One of the session's such calls is over.
+void leave_session(vac_session& session) noexcept;
+/// Until none is left in a session that is closed. False: the time has passed first.
+bool wait_for_submissions(vac_session& session, std::chrono::milliseconds patience) noexcept;
 
 }  // namespace vac::capi

@@ -59,14 +59,6 @@ Result<core::SessionOptions> read_options(const char* address, const char* optio
   return options;
 }
 
-[[gnu::cold, gnu::noinline]] int refuse_frame(const vac_session* session, std::uint32_t op,
-                                              const Frame& frame) {
-  if (session != nullptr && !frame.ok()) {
-    return refuse(op, Error{Errc::too_large, concat("more than ", VAC_MAX_RECORDS, " records")});
-  }
-  return refuse(op, refused_visit(session));
-}
-
 /// Where two arguments of a call share memory that the call writes.
 std::optional<Error> find_overlap(std::uint32_t op, const Frame& frame) {
   const std::span<const vac_arg> records = frame.records();
@@ -84,14 +76,6 @@ std::optional<Error> find_overlap(std::uint32_t op, const Frame& frame) {
     }
   }
   return std::nullopt;
-}
-
-[[gnu::cold, gnu::noinline]] int tell_failure(std::uint32_t op, int code,
-                                              const core::CallContext& context,
-                                              const Outputs& outputs) {
-  if (outputs.error()) return refuse(op, *outputs.error());
-  return set_last_error(code, context.message.empty() ? error_text(code) : context.message,
-                        context.detail);
 }
 
 int run_in(core::Session& session, std::uint32_t op, const Frame& frame,
@@ -117,16 +101,33 @@ struct TextRoom {
 
 }  // namespace
 
-int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs& outputs) {
-  if (session == nullptr || !frame.ok()) [[unlikely]]
-    return refuse_frame(session, op, frame);
-  core::Visit visit(session->core, session->process);
-  if (visit.session() == nullptr) [[unlikely]]
-    return refuse_frame(session, op, frame);
+[[gnu::cold, gnu::noinline]] int tell_failure(std::uint32_t op, int code,
+                                              const core::CallContext& context,
+                                              const Outputs& outputs) {
+  if (outputs.error()) return refuse(op, *outputs.error());
+  return set_last_error(code, context.message.empty() ? error_text(code) : context.message,
+                        context.detail);
+}
+
+int check_frame(std::uint32_t op, const Frame& frame) {
+  if (!frame.ok()) [[unlikely]] {
+    return refuse(op, Error{Errc::too_large, concat("more than ", VAC_MAX_RECORDS, " records")});
+  }
   if (frame.writes_memory()) {
     if (const std::optional<Error> overlap = find_overlap(op, frame))
       return set_last_error(*overlap);
   }
+  return VAC_OK;
+}
+
+int dispatch(vac_session* session, std::uint32_t op, const Frame& frame, Outputs& outputs) {
+  if (session == nullptr) [[unlikely]]
+    return refuse(op, refused_visit(session));
+  core::Visit visit(session->core, session->process);
+  if (visit.session() == nullptr) [[unlikely]]
+    return refuse(op, refused_visit(session));
+  if (const int checked = check_frame(op, frame); checked != VAC_OK) [[unlikely]]
+    return checked;
   core::CallContext context;
   context.sink = &outputs;
   if (session->progress.function != nullptr) context.progress = &session->progress;
@@ -179,6 +180,7 @@ int vac_session_open(const char* address, const char* options_json, vac_session*
     opened->process = process.number;
     opened->progress = {};
     opened->core.store(core.release());
+    process.open_sessions.fetch_add(1);
     *session = opened;
     return {};
   });
@@ -215,6 +217,11 @@ void vac_session_close(vac_session* session) {
                    "10 s after they were cancelled: it is left to them, with its memory");
     return;
   }
+  if (!vac::capi::wait_for_submissions(*session, vac::capi::kClosePatience)) {
+    vac::log_error("a session of ", core->options().address,
+                   " is closed, and calls that were submitted do not end: it is left to them");
+    return;
+  }
   std::set<vac_resource*> left;
   {
     const vac::MutexLock lock(session->mutex);
@@ -226,6 +233,10 @@ void vac_session_close(vac_session* session) {
   }
   delete core;
   process->sessions.give_back(*session);
+  // A process without sessions has no threads of ours.
+  if (process->open_sessions.fetch_sub(1) == 1 && !vac::capi::in_callback()) {
+    process->runtime.call_pool().rest();
+  }
 }
 
 int vac_session_describe(vac_session* session, char* json, std::size_t capacity,

@@ -14,6 +14,7 @@
 
 #include "base/mutex.hpp"
 #include "core/attachment.hpp"
+#include "core/call_pool.hpp"
 #include "core/plugin.hpp"
 #include "core/session.hpp"
 
@@ -66,6 +67,8 @@ class Runtime {
   std::vector<Plugin*> plugins() const;
   /// {"version", "plugins": [{"name", "version", "operations", "formats", "describe"}]}
   std::string describe_json() const;
+  /// Threads for the calls of sessions that nobody waits for.
+  CallPool& call_pool() noexcept { return call_pool_; }
   /// Detaches what was idle for idle_unload; to be called now and then.
   void trim();
 
@@ -87,6 +90,7 @@ class Runtime {
   std::vector<std::shared_ptr<Plugin>> plugins_ VAC_GUARDED_BY(mutex_);
   Plugin* remote_ VAC_GUARDED_BY(mutex_) = nullptr;
   AttachmentTable attachments_;
+  CallPool call_pool_;
 };
 
 }  // namespace vac::core

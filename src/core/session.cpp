@@ -371,9 +371,12 @@ int Session::submit_once(const Route& route, vac_call& call, CallContext& contex
 int Session::submit_exposed(const Route& route, vac_call& call, CallContext& context) {
   Visit& visit = *std::exchange(context.visit, nullptr);
   visit.expose(call);
-  // Who closes the session looked for calls to cancel before it saw this one.
-  const int code = closing_.load() ? fail(context, Error{Errc::cancelled, "its session is closed"})
-                                   : submit_once(route, call, context);
+  // Who cancels it, or closes the session, looked for calls before it saw this one.
+  const int code =
+      context.given_up()
+          ? fail(context,
+                 Error{Errc::cancelled, closing_.load() ? "its session is closed" : "cancelled"})
+          : submit_once(route, call, context);
   visit.withdraw();
   return code;
 }

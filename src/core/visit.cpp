@@ -86,19 +86,29 @@ void cancel_by_hook(vac_call& call) noexcept {
   contained_void(plugin.name(), "cancel", [&] { plugin.table().cancel(plugin.state(), &call); });
 }
 
-/// Calls the hook for the call of a stay, which cannot end meanwhile.
-void cancel_stay(Visitor& visitor, Stay& stay, const Session& session) noexcept {
-  if (stay.session.load(std::memory_order_acquire) != &session || stay.call.load() == nullptr) {
-    return;
-  }
+/// Calls the hook for the call of a stay, which cannot end meanwhile, if it is one that is meant.
+template <class Meant>
+void cancel_stay(Visitor& visitor, Stay& stay, const Meant& meant) noexcept {
+  const auto call_if_meant = [&]() -> vac_call* {
+    vac_call* const call = stay.call.load(std::memory_order_acquire);
+    return call != nullptr && meant(*call, stay.session.load(std::memory_order_acquire)) ? call
+                                                                                         : nullptr;
+  };
+  if (call_if_meant() == nullptr) return;
   visitor.pins.fetch_add(1);
   order_all_threads();
-  vac_call* const call = stay.call.load(std::memory_order_acquire);
-  if (call != nullptr && stay.session.load(std::memory_order_acquire) == &session) {
-    cancel_by_hook(*call);
-  }
+  if (vac_call* const call = call_if_meant()) cancel_by_hook(*call);
   visitor.pins.fetch_add(UINT32_MAX);
   visitor.pins.wake_all();
+}
+
+/// Of all threads. While `closers` is raised a thread does not leave a call under the hook.
+template <class Meant>
+void cancel_stays(const Meant& meant) noexcept {
+  order_all_threads();
+  for (Visitor* visitor = all_visitors.load(); visitor != nullptr; visitor = visitor->next) {
+    for (Stay& stay : visitor->stays) cancel_stay(*visitor, stay, meant);
+  }
 }
 
 bool anybody_in(const Session& session) noexcept {
@@ -145,13 +155,16 @@ bool visits(const Session& session) noexcept {
   return false;
 }
 
+void cancel_visit(const vac_call& call) noexcept {
+  detail::closers.fetch_add(1);
+  cancel_stays([&](const vac_call& other, const Session*) { return &other == &call; });
+  detail::closers.fetch_sub(1);
+}
+
 bool end_visits(Session& session, std::chrono::milliseconds patience) noexcept {
   session.cancel_calls();
   detail::closers.fetch_add(1);
-  order_all_threads();
-  for (Visitor* visitor = all_visitors.load(); visitor != nullptr; visitor = visitor->next) {
-    for (Stay& stay : visitor->stays) cancel_stay(*visitor, stay, session);
-  }
+  cancel_stays([&](const vac_call&, const Session* in) { return in == &session; });
   const std::int64_t end_ns = now_ns() + std::chrono::nanoseconds(patience).count();
   bool empty = false;
   for (;;) {

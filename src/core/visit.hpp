@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "base/futex_word.hpp"
 #include "base/process_number.hpp"
@@ -119,6 +120,27 @@ class Visit {
   detail::Stay* stay_ = nullptr;
   Session* session_ = nullptr;
 };
+
+/// While it lives, its thread enters no session. Confined to the thread.
+class NoVisits {
+ public:
+  NoVisits() noexcept : visitor_(detail::own_visitor) {
+    if (visitor_ != nullptr) depth_ = std::exchange(visitor_->depth, detail::Visitor::kDeepest);
+  }
+  ~NoVisits() {
+    if (visitor_ != nullptr) visitor_->depth = depth_;
+  }
+  NoVisits(const NoVisits&) = delete;
+  NoVisits& operator=(const NoVisits&) = delete;
+
+ private:
+  detail::Visitor* const visitor_;
+  unsigned depth_ = 0;
+};
+
+/// Calls the plugin's `cancel` for a call that a thread is in; without effect for any other. The
+/// caller has marked its context as cancelled, and keeps both until this returns.
+void cancel_visit(const vac_call& call) noexcept;
 
 /// Whether the calling thread is in the session.
 bool visits(const Session& session) noexcept;

@@ -3,6 +3,7 @@
 // clang-format off
 
 #include "capi/invoke.hpp"
+#include "capi/submission.hpp"
 
 #include <vac/ops.h>
 
@@ -10,12 +11,33 @@ int vac_noop(vac_session *session, const void *data, size_t data_bytes) {
   return vac::capi::invoke(session, VAC_OP_NOOP, vac::capi::optional_bytes(data, data_bytes));
 }
 
+int vac_noop_submit(
+    vac_session *session, const vac_call_options *call_options, const void *data, size_t data_bytes,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_NOOP, call_handle, vac::capi::optional_bytes(data, data_bytes));
+}
+
 int vac_model_load(vac_session *session, vac_resource *model) {
   return vac::capi::invoke(session, VAC_OP_MODEL_LOAD, vac::capi::in_resource(model));
 }
 
+int vac_model_load_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_MODEL_LOAD, call_handle, vac::capi::in_resource(model));
+}
+
 int vac_model_unload(vac_session *session, vac_resource *model) {
   return vac::capi::invoke(session, VAC_OP_MODEL_UNLOAD, vac::capi::in_resource(model));
+}
+
+int vac_model_unload_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_MODEL_UNLOAD, call_handle, vac::capi::in_resource(model));
 }
 
 int vac_model_describe(
@@ -23,6 +45,14 @@ int vac_model_describe(
     size_t *json_bytes) {
   return vac::capi::invoke(
       session, VAC_OP_MODEL_DESCRIBE, vac::capi::in_resource(model),
+      vac::capi::out_string(json, json_capacity, json_bytes));
+}
+
+int vac_model_describe_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model, char *json,
+    size_t json_capacity, size_t *json_bytes, vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_MODEL_DESCRIBE, call_handle, vac::capi::in_resource(model),
       vac::capi::out_string(json, json_capacity, json_bytes));
 }
 
@@ -39,12 +69,36 @@ int vac_model_run(
       vac::capi::out_tensors(outputs, outputs_capacity, outputs_count));
 }
 
+int vac_model_run_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const char *const *in_names, size_t in_names_count, vac_tensor *const *inputs,
+    size_t inputs_count, const char *const *out_names, size_t out_names_count, const void *options,
+    size_t options_bytes, vac_tensor **outputs, size_t outputs_capacity, size_t *outputs_count,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_MODEL_RUN, call_handle, vac::capi::in_resource(model),
+      vac::capi::in_strings(in_names, in_names_count), vac::capi::in_tensors(inputs, inputs_count),
+      vac::capi::in_strings(out_names, out_names_count),
+      vac::capi::optional_bytes(options, options_bytes),
+      vac::capi::out_tensors(outputs, outputs_capacity, outputs_count));
+}
+
 int vac_exec(
     vac_session *session, vac_resource *library, const char *symbol, const vac_value *read,
     size_t read_count, vac_value *write, size_t write_count) {
   return vac::capi::invoke(
       session, VAC_OP_EXEC, vac::capi::in_resource(library), vac::capi::in_string(symbol),
       vac::capi::in_any(read, read_count), vac::capi::inout_any(write, write_count));
+}
+
+int vac_exec_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *library,
+    const char *symbol, const vac_value *read, size_t read_count, vac_value *write,
+    size_t write_count, vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_EXEC, call_handle, vac::capi::in_resource(library),
+      vac::capi::in_string(symbol), vac::capi::in_any(read, read_count),
+      vac::capi::inout_any(write, write_count));
 }
 
 int vac_image_classify(
@@ -58,12 +112,37 @@ int vac_image_classify(
       vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
 }
 
+int vac_image_classify_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_IMAGE_CLASSIFY, call_handle,
+      vac::capi::optional_resource(model), vac::capi::in_bytes(image, image_bytes),
+      vac::capi::in_scalar<VAC_U32>(top_k),
+      vac::capi::out_string(result, result_capacity, result_bytes),
+      vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
+}
+
 int vac_image_detect(
     vac_session *session, vac_resource *model, const void *image, size_t image_bytes,
     uint32_t top_k, char *result, size_t result_capacity, size_t *result_bytes, void *picture,
     size_t picture_capacity, size_t *picture_bytes) {
   return vac::capi::invoke(
       session, VAC_OP_IMAGE_DETECT, vac::capi::optional_resource(model),
+      vac::capi::in_bytes(image, image_bytes), vac::capi::in_scalar<VAC_U32>(top_k),
+      vac::capi::out_string(result, result_capacity, result_bytes),
+      vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
+}
+
+int vac_image_detect_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_IMAGE_DETECT, call_handle, vac::capi::optional_resource(model),
       vac::capi::in_bytes(image, image_bytes), vac::capi::in_scalar<VAC_U32>(top_k),
       vac::capi::out_string(result, result_capacity, result_bytes),
       vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
@@ -80,12 +159,36 @@ int vac_image_segment(
       vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
 }
 
+int vac_image_segment_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_IMAGE_SEGMENT, call_handle, vac::capi::optional_resource(model),
+      vac::capi::in_bytes(image, image_bytes), vac::capi::in_scalar<VAC_U32>(top_k),
+      vac::capi::out_string(result, result_capacity, result_bytes),
+      vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
+}
+
 int vac_image_pose(
     vac_session *session, vac_resource *model, const void *image, size_t image_bytes,
     uint32_t top_k, char *result, size_t result_capacity, size_t *result_bytes, void *picture,
     size_t picture_capacity, size_t *picture_bytes) {
   return vac::capi::invoke(
       session, VAC_OP_IMAGE_POSE, vac::capi::optional_resource(model),
+      vac::capi::in_bytes(image, image_bytes), vac::capi::in_scalar<VAC_U32>(top_k),
+      vac::capi::out_string(result, result_capacity, result_bytes),
+      vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
+}
+
+int vac_image_pose_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_IMAGE_POSE, call_handle, vac::capi::optional_resource(model),
       vac::capi::in_bytes(image, image_bytes), vac::capi::in_scalar<VAC_U32>(top_k),
       vac::capi::out_string(result, result_capacity, result_bytes),
       vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
@@ -102,12 +205,36 @@ int vac_image_depth(
       vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
 }
 
+int vac_image_depth_submit(
+    vac_session *session, const vac_call_options *call_options, vac_resource *model,
+    const void *image, size_t image_bytes, uint32_t top_k, char *result, size_t result_capacity,
+    size_t *result_bytes, void *picture, size_t picture_capacity, size_t *picture_bytes,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_IMAGE_DEPTH, call_handle, vac::capi::optional_resource(model),
+      vac::capi::in_bytes(image, image_bytes), vac::capi::in_scalar<VAC_U32>(top_k),
+      vac::capi::out_string(result, result_capacity, result_bytes),
+      vac::capi::optional_out_bytes(picture, picture_capacity, picture_bytes));
+}
+
 int vac_minmax(
     vac_session *session, const double *data, size_t data_count, int32_t low, int32_t high,
     double *result, size_t result_capacity, size_t *result_count, double *min, double *max) {
   return vac::capi::invoke(
       session, VAC_OP_MINMAX, vac::capi::in_array<VAC_F64>(data, data_count),
       vac::capi::in_scalar<VAC_I32>(low), vac::capi::in_scalar<VAC_I32>(high),
+      vac::capi::out_array<VAC_F64>(result, result_capacity, result_count),
+      vac::capi::out_scalar<VAC_F64>(min), vac::capi::out_scalar<VAC_F64>(max));
+}
+
+int vac_minmax_submit(
+    vac_session *session, const vac_call_options *call_options, const double *data,
+    size_t data_count, int32_t low, int32_t high, double *result, size_t result_capacity,
+    size_t *result_count, double *min, double *max, vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_MINMAX, call_handle,
+      vac::capi::in_array<VAC_F64>(data, data_count), vac::capi::in_scalar<VAC_I32>(low),
+      vac::capi::in_scalar<VAC_I32>(high),
       vac::capi::out_array<VAC_F64>(result, result_capacity, result_count),
       vac::capi::out_scalar<VAC_F64>(min), vac::capi::out_scalar<VAC_F64>(max));
 }
@@ -125,11 +252,33 @@ int vac_sgemm(
       vac::capi::in_scalar<VAC_I64>(ldc));
 }
 
+int vac_sgemm_submit(
+    vac_session *session, const vac_call_options *call_options, int64_t m, int64_t n, int64_t k,
+    float alpha, const float *a, size_t a_count, int64_t lda, const float *b, size_t b_count,
+    int64_t ldb, float beta, float *c, size_t c_count, int64_t ldc, vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_SGEMM, call_handle, vac::capi::in_scalar<VAC_I64>(m),
+      vac::capi::in_scalar<VAC_I64>(n), vac::capi::in_scalar<VAC_I64>(k),
+      vac::capi::in_scalar<VAC_F32>(alpha), vac::capi::in_array<VAC_F32>(a, a_count),
+      vac::capi::in_scalar<VAC_I64>(lda), vac::capi::in_array<VAC_F32>(b, b_count),
+      vac::capi::in_scalar<VAC_I64>(ldb), vac::capi::in_scalar<VAC_F32>(beta),
+      vac::capi::inout_array<VAC_F32>(c, c_count), vac::capi::in_scalar<VAC_I64>(ldc));
+}
+
 int vac_fpga_arraycopy(
     vac_session *session, const int32_t *a, size_t a_count, int32_t *out_a, size_t out_a_capacity,
     size_t *out_a_count) {
   return vac::capi::invoke(
       session, VAC_OP_FPGA_ARRAYCOPY, vac::capi::in_array<VAC_I32>(a, a_count),
+      vac::capi::out_array<VAC_I32>(out_a, out_a_capacity, out_a_count));
+}
+
+int vac_fpga_arraycopy_submit(
+    vac_session *session, const vac_call_options *call_options, const int32_t *a, size_t a_count,
+    int32_t *out_a, size_t out_a_capacity, size_t *out_a_count, vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_FPGA_ARRAYCOPY, call_handle,
+      vac::capi::in_array<VAC_I32>(a, a_count),
       vac::capi::out_array<VAC_I32>(out_a, out_a_capacity, out_a_count));
 }
 
@@ -142,12 +291,32 @@ int vac_fpga_mmult(
       vac::capi::out_array<VAC_F32>(c, c_capacity, c_count));
 }
 
+int vac_fpga_mmult_submit(
+    vac_session *session, const vac_call_options *call_options, const float *a, size_t a_count,
+    const float *b, size_t b_count, float *c, size_t c_capacity, size_t *c_count,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_FPGA_MMULT, call_handle,
+      vac::capi::in_array<VAC_F32>(a, a_count), vac::capi::in_array<VAC_F32>(b, b_count),
+      vac::capi::out_array<VAC_F32>(c, c_capacity, c_count));
+}
+
 int vac_fpga_vadd(
     vac_session *session, const float *a, size_t a_count, const float *b, size_t b_count, float *c,
     size_t c_capacity, size_t *c_count) {
   return vac::capi::invoke(
       session, VAC_OP_FPGA_VADD, vac::capi::in_array<VAC_F32>(a, a_count),
       vac::capi::in_array<VAC_F32>(b, b_count),
+      vac::capi::out_array<VAC_F32>(c, c_capacity, c_count));
+}
+
+int vac_fpga_vadd_submit(
+    vac_session *session, const vac_call_options *call_options, const float *a, size_t a_count,
+    const float *b, size_t b_count, float *c, size_t c_capacity, size_t *c_count,
+    vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_FPGA_VADD, call_handle,
+      vac::capi::in_array<VAC_F32>(a, a_count), vac::capi::in_array<VAC_F32>(b, b_count),
       vac::capi::out_array<VAC_F32>(c, c_capacity, c_count));
 }
 
@@ -162,10 +331,29 @@ int vac_fpga_parallel(
       vac::capi::out_array<VAC_F32>(mult, mult_capacity, mult_count));
 }
 
+int vac_fpga_parallel_submit(
+    vac_session *session, const vac_call_options *call_options, const float *a, size_t a_count,
+    const float *b, size_t b_count, float *add, size_t add_capacity, size_t *add_count, float *mult,
+    size_t mult_capacity, size_t *mult_count, vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_FPGA_PARALLEL, call_handle,
+      vac::capi::in_array<VAC_F32>(a, a_count), vac::capi::in_array<VAC_F32>(b, b_count),
+      vac::capi::out_array<VAC_F32>(add, add_capacity, add_count),
+      vac::capi::out_array<VAC_F32>(mult, mult_capacity, mult_count));
+}
+
 int vac_opencv(
     vac_session *session, const vac_value *read, size_t read_count, vac_value *write,
     size_t write_count) {
   return vac::capi::invoke(
       session, VAC_OP_OPENCV, vac::capi::in_any(read, read_count),
+      vac::capi::inout_any(write, write_count));
+}
+
+int vac_opencv_submit(
+    vac_session *session, const vac_call_options *call_options, const vac_value *read,
+    size_t read_count, vac_value *write, size_t write_count, vac_call_handle **call_handle) {
+  return vac::capi::submit(
+      session, call_options, VAC_OP_OPENCV, call_handle, vac::capi::in_any(read, read_count),
       vac::capi::inout_any(write, write_count));
 }

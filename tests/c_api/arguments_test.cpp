@@ -12,8 +12,10 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -36,6 +38,7 @@ struct Makings {
   std::array<const char*, 2> texts{"one", "two"};
   std::array<vac_value, 2> values{};
   float number = 1;
+  vac_call_handle* handle = nullptr;
 
   explicit Makings(vac_session* with) : session(with) {
     EXPECT_EQ(vac_tensor_wrap(with, VAC_F32, 0, nullptr, &number, tensors.data()), VAC_OK);
@@ -48,7 +51,11 @@ struct Makings {
 
   template <class T>
   T make() {
-    if constexpr (!std::is_pointer_v<T>) {
+    if constexpr (std::is_same_v<T, const vac_call_options*>) {
+      return nullptr;
+    } else if constexpr (std::is_same_v<T, vac_call_handle**>) {
+      return &handle;
+    } else if constexpr (!std::is_pointer_v<T>) {
       return std::is_same_v<T, std::size_t> ? static_cast<T>(size) : T{1};
     } else {
       const std::size_t index = pointers++;
@@ -67,25 +74,31 @@ struct Makings {
 };
 
 struct Function {
-  const char* name;
-  bool sized;      ///< has an array or a list
-  bool resourced;  ///< takes a resource that must be there
+  std::string name;  ///< as errors have it
+  bool sized;        ///< has an array or a list
+  bool resourced;    ///< takes a resource that must be there
   std::function<int(Makings&)> call;
 };
 
+/// A call that is submitted is finished at once: it must be refused as the one that blocks.
 template <class... A>
-Function function(const char* name, int (*fn)(vac_session*, A...)) {
-  return {name, (std::is_same_v<A, std::size_t> || ...), (std::is_same_v<A, vac_resource*> || ...),
-          [fn](Makings& makings) {
+Function function(std::string name, int (*fn)(vac_session*, A...)) {
+  constexpr std::string_view kSubmit = "_submit";
+  if (name.ends_with(kSubmit)) name.resize(name.size() - kSubmit.size());
+  return {std::move(name), (std::is_same_v<A, std::size_t> || ...),
+          (std::is_same_v<A, vac_resource*> || ...), [fn](Makings& makings) {
             // In braces: from left to right.
             std::tuple<vac_session*, A...> all{makings.session, makings.make<A>()...};
-            return std::apply(fn, all);
+            const int code = std::apply(fn, all);
+            return makings.handle == nullptr
+                       ? code
+                       : vac_call_finish(std::exchange(makings.handle, nullptr));
           }};
 }
 
 const std::vector<Function>& functions() {
   static const std::vector<Function> all = {
-#define X(name) function(&(#name)[4], name),
+#define X(name) function(std::string(#name).substr(4), name),
 #include "functions.inc"
 #undef X
   };
@@ -113,14 +126,16 @@ class Walk : public Arguments, public testing::WithParamInterface<std::size_t> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Function, Walk, testing::Range(std::size_t{0}, functions().size()),
-                         [](const auto& info) { return functions()[info.param].name; });
+                         [](const auto& info) {
+                           return functions()[info.param].name + std::to_string(info.param);
+                         });
 
 TEST_P(Walk, RefusesAMissingSession) {
   Makings makings(session_);
   makings.resource = resource_;
   makings.session = nullptr;
   EXPECT_EQ(fn().call(makings), VAC_EINVAL);
-  EXPECT_EQ(vac_error_message(), std::string(fn().name) + ": the session is NULL (VAC_EINVAL)");
+  EXPECT_EQ(vac_error_message(), fn().name + ": the session is NULL (VAC_EINVAL)");
 }
 
 TEST_P(Walk, RefusesAClosedSession) {
@@ -131,7 +146,7 @@ TEST_P(Walk, RefusesAClosedSession) {
   vac_session_close(closed);
   makings.session = closed;
   EXPECT_EQ(fn().call(makings), VAC_EBADF);
-  EXPECT_EQ(vac_error_message(), std::string(fn().name) + ": the session is closed (VAC_EBADF)");
+  EXPECT_EQ(vac_error_message(), fn().name + ": the session is closed (VAC_EBADF)");
 }
 
 TEST_P(Walk, RefusesResourcesThatAreClosedOrAnotherSessions) {
@@ -161,7 +176,7 @@ TEST_P(Walk, NamesWhatIsNull) {
     // It may be optional, and the outputs may need more room than one element.
     if (code == VAC_OK) continue;
     EXPECT_THAT(code, AnyOf(VAC_EINVAL, VAC_ENOSPC)) << null_at << ": " << vac_error_message();
-    EXPECT_THAT(vac_error_message(), StartsWith(std::string(fn().name) + ": argument '"));
+    EXPECT_THAT(vac_error_message(), StartsWith(fn().name + ": argument '"));
   }
 }
 
@@ -173,7 +188,7 @@ TEST_P(Walk, RefusesSizesThatNoMemoryHas) {
     makings.size = size;
     const auto before = makings.memory;
     EXPECT_THAT(fn().call(makings), AnyOf(VAC_EINVAL, VAC_EFBIG));
-    EXPECT_THAT(vac_error_message(), StartsWith(std::string(fn().name) + ": argument '"));
+    EXPECT_THAT(vac_error_message(), StartsWith(fn().name + ": argument '"));
     EXPECT_EQ(makings.memory, before);
   }
 }

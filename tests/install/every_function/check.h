@@ -50,5 +50,6 @@ void check_models(const struct context* context);
 void check_images(const struct context* context);
 void check_values(const struct context* context);
 void check_numbers(const struct context* context);
+void check_async(const struct context* context);
 
 #endif

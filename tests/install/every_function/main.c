@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   check_images(&context);
   check_values(&context);
   check_numbers(&context);
+  check_async(&context);
   vac_session_close(context.session);
   vac_session_close(NULL);
   return summary();

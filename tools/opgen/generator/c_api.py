@@ -20,7 +20,10 @@ Too little room is VAC_ENOSPC, and the count or size then says how much is neede
 (NULL, 0) is absent where the operation allows that, else empty; non-NULL with 0 is empty. An
 optional scalar is absent when its pointer is NULL, an optional output when all its pointers are.
 Of a tensor for output, *x is NULL, and a new tensor comes back, which the caller frees; or *x is
-a tensor of the caller's own, which is filled in place."""
+a tensor of the caller's own, which is filled in place.
+
+vac_<operation>_submit is the same and does not wait: *call_handle becomes one that is waited for with the functions of
+vac/async.h. call_options may be NULL. Arguments that are wrong are refused at once."""
 
 
 def ops_h(operations: Sequence[Operation]) -> str:
@@ -30,7 +33,7 @@ def ops_h(operations: Sequence[Operation]) -> str:
     out.append("#ifndef VAC_OPS_H\n#define VAC_OPS_H\n")
     out.append("#include <stddef.h>\n#include <stdint.h>\n")
     out.extend(
-        f"#include <vac/{name}.h>" for name in ("call", "export", "resource", "session", "tensor")
+        f"#include <vac/{name}.h>" for name in ("async", "call", "export", "resource", "session", "tensor")
     )
     out.append('\n#ifdef __cplusplus\nextern "C" {\n#endif\n')
     out.append("enum vac_op {")
@@ -44,14 +47,15 @@ def ops_h(operations: Sequence[Operation]) -> str:
         out.append("};\n")
     for operation in public:
         out.append(c_comment(f"{operation.doc}{_absent_note(operation)}"))
-        out.append(f"{_prototype('VAC_API int', operation, ');')}\n")
+        out.append(f"{_prototype('VAC_API int', operation, ');')}")
+        out.append(f"{_submit_prototype('VAC_API int', operation, ');')}\n")
     out.append("#ifdef __cplusplus\n}\n#endif\n#endif\n")
     return "\n".join(out)
 
 
 def ops_capi_cpp(operations: Sequence[Operation]) -> str:
     out = [cpp_head("ops/")]
-    out.append('#include "capi/invoke.hpp"\n')
+    out.append('#include "capi/invoke.hpp"\n#include "capi/submission.hpp"\n')
     out.append("#include <vac/ops.h>\n")
     for operation in operations:
         if operation.control:
@@ -63,6 +67,10 @@ def ops_capi_cpp(operations: Sequence[Operation]) -> str:
         ]
         out.append(f"{_prototype('int', operation, ') {')}")
         out.append(wrap_call("  return vac::capi::invoke(", arguments, ");"))
+        out.append("}\n")
+        out.append(f"{_submit_prototype('int', operation, ') {')}")
+        arguments[1:2] = ["call_options", operation.constant, "call_handle"]
+        out.append(wrap_call("  return vac::capi::submit(", arguments, ");"))
         out.append("}\n")
     return "\n".join(out)
 
@@ -76,6 +84,14 @@ def _prototype(result: str, operation: Operation, tail: str) -> str:
     for argument in operation.arguments:
         parameters.extend(declaration for declaration, _ in c_parameters(argument))
     return wrap_call(f"{result} vac_{operation.name}(", parameters, tail)
+
+
+def _submit_prototype(result: str, operation: Operation, tail: str) -> str:
+    parameters = ["vac_session *session", "const vac_call_options *call_options"]
+    for argument in operation.arguments:
+        parameters.extend(declaration for declaration, _ in c_parameters(argument))
+    parameters.append("vac_call_handle **call_handle")
+    return wrap_call(f"{result} vac_{operation.name}_submit(", parameters, tail)
 
 
 def _absent_note(operation: Operation) -> str:

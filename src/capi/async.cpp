@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <vac/async.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/text.hpp"
+#include "capi/last_error.hpp"
+#include "capi/process.hpp"
+#include "capi/submission.hpp"
+#include "core/monotonic.hpp"
+#include "core/visit.hpp"
+
+namespace vac::capi {
+namespace {
+
+/// Of this thread, while its function is told of it.
+constinit thread_local const Submission* called_back = nullptr;
+
+/// Counts calls that are done, for those who wait for any of several.
+FutexWord any_done;
+std::atomic<std::uint32_t> any_waiters{0};
+
+std::int64_t end_of(std::uint32_t timeout_ms) noexcept {
+  return timeout_ms == VAC_FOREVER ? 0 : core::now_ns() + std::int64_t{timeout_ms} * 1'000'000;
+}
+
+/// What was wrong with the arguments of a function that submits.
+Status check_options(const vac_session* session, const vac_call_options* options,
+                     vac_call_handle* const* handle) {
+  if (session == nullptr) return Error{Errc::invalid, "the session is NULL"};
+  if (handle == nullptr) return Error{Errc::invalid, "the place for the call's handle is NULL"};
+  if (options != nullptr && options->struct_size != sizeof(vac_call_options)) {
+    return Error{Errc::invalid, concat("the options' struct_size is ", options->struct_size,
+                                       ": set it to sizeof(vac_call_options)")};
+  }
+  return {};
+}
+
+Error would_wait(const char* function) {
+  return Error{Errc::deadlock,
+               concat(function,
+                      ": it would wait, in a function that is told of a call: submit "
+                      "calls there, and finish those that are done")};
+}
+
+/// One who waits for any call.
+struct AnyWaiter {
+  AnyWaiter() noexcept {
+    any_waiters.fetch_add(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+  ~AnyWaiter() { any_waiters.fetch_sub(1); }
+  AnyWaiter(const AnyWaiter&) = delete;
+  AnyWaiter& operator=(const AnyWaiter&) = delete;
+};
+
+Status wait_any(std::span<vac_call_handle* const> calls, std::uint32_t timeout_ms,
+                std::size_t& index) {
+  const std::int64_t until_ns = end_of(timeout_ms);
+  const AnyWaiter waiter;
+  for (bool late = false;;) {
+    const std::uint32_t seen = any_done.load();
+    bool any = false;
+    for (index = 0; index < calls.size(); ++index) {
+      if (calls[index] == nullptr) continue;
+      any = true;
+      VAC_TRY(const Submission* found, find_submission(calls[index], "call_wait_any"));
+      if (found->is_done_here()) return {};
+    }
+    if (!any) return Error{Errc::invalid, "call_wait_any: there is no call to wait for"};
+    if (in_callback()) return would_wait("call_wait_any");
+    if (late) return Error{Errc::timed_out, "call_wait_any: none of the calls is done yet"};
+    late = any_done.wait(seen, until_ns == 0 ? std::nullopt : std::optional(until_ns)) ==
+           FutexWait::timed_out;
+  }
+}
+
+}  // namespace
+
+bool in_callback() noexcept { return called_back != nullptr; }
+
+bool Submission::calls_back_here() const noexcept { return called_back == this; }
+
+int Submission::start(vac_session* session, const vac_call_options* options,
+                      vac_call_handle& handle) {
+  if (const int code = check_frame(op_, frame_); code != VAC_OK) return code;
+  session_ = session;
+  handle_ = &handle;
+  if (options != nullptr) options_ = *options;
+  // From here on who closes the session waits for the call.
+  session->submissions.fetch_add(1);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  core::Session* const core = session->core.load();
+  Status started = refused_visit(session);
+  if (core != nullptr && session->process == process_number()) {
+    call_.op = op_;
+    call_.args = frame_.records().data();
+    call_.arg_count = static_cast<std::uint32_t>(frame_.records().size());
+    call_.meta = frame_.meta();
+    call_.meta_bytes = frame_.meta_bytes();
+    call_.flags = VAC_CALL_MAY_BLOCK;
+    const std::uint32_t timeout_ms =
+        options_.timeout_ms != 0 ? options_.timeout_ms : core->options().timeout_ms;
+    if (timeout_ms != 0) call_.deadline_ns = end_of(timeout_ms);
+    context_.sink = &outputs_;
+    context_.resources = frame_.resources();
+    if (session->progress.function != nullptr) context_.progress = &session->progress;
+    started = core->runtime().call_pool().start(*this);
+  }
+  if (started) return VAC_OK;
+  leave_session(*session);
+  return refuse(op_, started.error());
+}
+
+void Submission::run() noexcept {
+  const int code = run_call();
+  code_ = code;
+  leave_session(*session_);
+  std::unique_ptr<Submission> freed;
+  if (options_.done != nullptr) {
+    called_back = this;
+    {
+      const core::NoVisits none;
+      options_.done(options_.user, handle_, code);
+    }
+    called_back = nullptr;
+    freed = std::move(freed_later_);
+  }
+  if (freed != nullptr) return;
+  // Its handle may be finished as soon as it is done.
+  const FutexWord& state = state_;
+  state_.store(kDone);
+  state.wake_all();
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (any_waiters.load() == 0) return;
+  any_done.fetch_add(1);
+  any_done.wake_all();
+}
+
+int Submission::run_call() noexcept {
+  const auto ends = [&](int code, const char* text) {
+    context_.message = text;
+    return code;
+  };
+  try {
+    core::Visit visit(session_->core, session_->process);
+    if (visit.session() == nullptr) return ends(VAC_ECANCELED, "its session is closed");
+    if (context_.cancelled.load()) return ends(VAC_ECANCELED, "cancelled before it was started");
+    if (call_.deadline_ns != 0 && core::now_ns() >= call_.deadline_ns) {
+      return ends(VAC_ETIMEDOUT, "its time was over before it could be started");
+    }
+    context_.visit = &visit;
+    return visit.session()->dispatch(call_, context_);
+  } catch (...) {  // no memory for the text
+    return VAC_ENOMEM;
+  }
+}
+
+bool Submission::wait(std::int64_t until_ns) const noexcept {
+  while (!is_done()) {
+    const auto limit = until_ns == 0 ? std::nullopt : std::optional(until_ns);
+    if (state_.wait(kRunning, limit) == FutexWait::timed_out) break;
+  }
+  return is_done();
+}
+
+void Submission::cancel() noexcept {
+  context_.cancel();
+  core::cancel_visit(call_);
+}
+
+int Submission::hand_over() {
+  if (code_ == VAC_OK && !outputs_.error()) return give();
+  return tell_failure(op_, code_, context_, outputs_);
+}
+
+Result<Submission*> find_submission(const vac_call_handle* handle, const char* function) {
+  if (handle == nullptr) return Error{Errc::invalid, concat(function, ": the call is NULL")};
+  if (handle->process != process_number()) {
+    return Error{Errc::owner_dead,
+                 concat(function, ": the call was submitted before fork(): submit in the child")};
+  }
+  if (Submission* const found = handle->submission.load()) return found;
+  return Error{Errc::bad_handle, concat(function, ": the call is finished")};
+}
+
+int start(vac_session* session, const vac_call_options* options, std::uint32_t op,
+          std::unique_ptr<Submission> submission, vac_call_handle** handle) {
+  if (Status checked = check_options(session, options, handle); !checked) {
+    return refuse(op, checked.error());
+  }
+  HandlePool<vac_call_handle>& handles = process().calls;
+  vac_call_handle& taken = *handles.take();
+  taken.process = process_number();
+  taken.submission.store(submission.get());
+  // Before it starts: its function may be told of it at once.
+  vac_call_handle* const before = std::exchange(*handle, &taken);
+  const int code = submission->start(session, options, taken);
+  if (code == VAC_OK) {
+    (void)submission.release();  // the handle's
+    return code;
+  }
+  *handle = before;
+  taken.submission.store(nullptr);
+  handles.give_back(taken);
+  return code;
+}
+
+void leave_session(vac_session& session) noexcept {
+  const bool last = session.submissions.fetch_add(UINT32_MAX) == 1;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (last && session.core.load() == nullptr) session.submissions.wake_all();
+}
+
+bool wait_for_submissions(vac_session& session, std::chrono::milliseconds patience) noexcept {
+  const std::int64_t end_ns = core::now_ns() + std::chrono::nanoseconds(patience).count();
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (;;) {
+    const std::uint32_t left = session.submissions.load();
+    if (left == 0) return true;
+    if (session.submissions.wait(left, end_ns) == FutexWait::timed_out) return false;
+  }
+}
+
+}  // namespace vac::capi
+
+using namespace vac::capi;  // NOLINT(google-build-using-namespace)
+
+int vac_call_is_done(const vac_call_handle* call) {
+  if (call == nullptr || call->process != vac::process_number()) return 0;
+  const Submission* const found = call->submission.load();
+  return found != nullptr && found->is_done_here() ? 1 : 0;
+}
+
+int vac_call_wait(vac_call_handle* call, std::uint32_t timeout_ms) {
+  return guarded([&]() -> vac::Status {
+    VAC_TRY(const Submission* found, find_submission(call, "call_wait"));
+    if (found->is_done_here()) return {};
+    if (in_callback()) return would_wait("call_wait");
+    if (found->wait(end_of(timeout_ms))) return {};
+    return vac::Error{vac::Errc::timed_out, "call_wait: the call is not done yet"};
+  });
+}
+
+int vac_call_wait_any(vac_call_handle* const* calls, std::size_t count, std::uint32_t timeout_ms,
+                      std::size_t* index) {
+  return guarded([&]() -> vac::Status {
+    if (index == nullptr || (calls == nullptr && count != 0)) {
+      return vac::Error{vac::Errc::invalid, "call_wait_any: calls or index is NULL"};
+    }
+    return wait_any({calls, count}, timeout_ms, *index);
+  });
+}
+
+void vac_call_cancel(vac_call_handle* call) {
+  if (call == nullptr || call->process != vac::process_number()) return;
+  if (Submission* const found = call->submission.load()) found->cancel();
+}
+
+int vac_call_finish(vac_call_handle* call) {
+  return guarded([&]() -> int {
+    auto found = find_submission(call, "call_finish");
+    if (!found) return set_last_error(found.error());
+    if (!(*found)->is_done_here()) {
+      if (in_callback()) return set_last_error(would_wait("call_finish"));
+      (void)(*found)->wait(0);
+    }
+    std::unique_ptr<Submission> owned(*found);
+    call->submission.store(nullptr);
+    const int code = owned->hand_over();
+    Submission& submission = *owned;
+    if (submission.calls_back_here()) submission.free_later(std::move(owned));
+    find_process()->calls.give_back(*call);
+    return code;
+  });
+}
