@@ -2,11 +2,11 @@
 /* Calls that go on while the program does other things: vac/ops.h has a vac_<operation>_submit for
  * every operation, whose arguments are those of the function that blocks.
  *
- * Submitting gives a handle and does not wait. Everything that the arguments point to, results and
- * their counts included, belongs to the call until vac_call_finish() has returned; names, and the
- * arrays that hold inputs, may go as soon as the call is submitted. Results are there once
- * vac_call_finish() has returned VAC_OK. Any number of calls may be under way; those that are too
- * many for a connection or a plugin wait their turn. */
+ * Submitting gives a handle and does not wait. Everything that the arguments point to belongs to
+ * the call until vac_call_finish() has returned: data, text, tensors, resources, results and their
+ * counts. Only the arrays that list inputs may go as soon as the call is submitted. Results are
+ * there once vac_call_finish() has returned VAC_OK. Any number of calls may be under way; those
+ * that are too many for a connection or a plugin wait their turn. */
 #ifndef VAC_ASYNC_H
 #define VAC_ASYNC_H
 

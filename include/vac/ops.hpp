@@ -6,7 +6,9 @@
 
 #include <vac/byte_view.hpp>
 #include <vac/call.h>
+#include <vac/detail/async_methods.hpp>
 #include <vac/detail/methods.hpp>
+#include <vac/future.hpp>
 #include <vac/ops.h>
 #include <vac/resource.hpp>
 #include <vac/result.hpp>
@@ -29,6 +31,9 @@ namespace vac::ops {
 /// and the result says how many elements came; text, bytes and tensors are the result's own. An
 /// argument is absent as std::nullopt or nullptr.
 ///
+/// <operation>_async submits and does not wait (<vac/future.hpp>). It is never repeated for want of
+/// room: text or bytes above 64 KiB, or more than 64 tensors, are VAC_ENOSPC.
+///
 /// Self is the class that inherits them; its handle() is the C session.
 template <class Self, class Resource = vac::Resource, class Tensor = vac::Tensor>
 class Methods {
@@ -39,12 +44,22 @@ class Methods {
   Status noop(std::optional<ByteView> data = std::nullopt) const {
     return methods::invoke("noop", vac_noop, self(), methods::OptionalBytes(data));
   }
+  Future<void> noop_async(
+      std::optional<ByteView> data = std::nullopt, const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "noop", vac_noop_submit, self(), call_options, methods::async::OptionalBytes(data));
+  }
 
   /// Loads a model ahead of its first run, with warm-up where its options ask for it.
   ///
   /// model: loaded once, however often it is called. model_run loads by itself what is not loaded.
   Status model_load(const Resource& model) const {
     return methods::invoke("model_load", vac_model_load, self(), methods::Handle<Resource>(model));
+  }
+  Future<void> model_load_async(const Resource& model, const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "model_load", vac_model_load_submit, self(), call_options,
+        methods::async::Handle<Resource>(model));
   }
 
   /// Frees what loading a model took.
@@ -53,6 +68,12 @@ class Methods {
   Status model_unload(const Resource& model) const {
     return methods::invoke(
         "model_unload", vac_model_unload, self(), methods::Handle<Resource>(model));
+  }
+  Future<void> model_unload_async(
+      const Resource& model, const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "model_unload", vac_model_unload_submit, self(), call_options,
+        methods::async::Handle<Resource>(model));
   }
 
   /// Tells what a model takes and gives.
@@ -64,6 +85,12 @@ class Methods {
     return methods::invoke(
         "model_describe", vac_model_describe, self(), methods::Handle<Resource>(model),
         methods::OutText());
+  }
+  Future<std::string> model_describe_async(
+      const Resource& model, const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "model_describe", vac_model_describe_submit, self(), call_options,
+        methods::async::Handle<Resource>(model), methods::async::OutText());
   }
 
   /// Runs a model; loads it first if it is not loaded.
@@ -84,6 +111,16 @@ class Methods {
         methods::Texts("out_names", out_names), methods::OptionalBytes(options),
         methods::OutTensors<Tensor>());
   }
+  Future<std::vector<Tensor>> model_run_async(
+      const Resource& model, std::span<const std::string> in_names, std::span<const Tensor> inputs,
+      std::span<const std::string> out_names, std::optional<ByteView> options = std::nullopt,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "model_run", vac_model_run_submit, self(), call_options,
+        methods::async::Handle<Resource>(model), methods::async::Texts("in_names", in_names),
+        methods::async::Handles<Tensor>(inputs), methods::async::Texts("out_names", out_names),
+        methods::async::OptionalBytes(options), methods::async::OutTensors<Tensor>());
+  }
 
   /// Calls a function of a shared library.
   ///
@@ -101,6 +138,14 @@ class Methods {
         "exec", vac_exec, self(), methods::Handle<Resource>(library),
         methods::Text("symbol", symbol), methods::Array<const vac_value>(read),
         methods::Array<vac_value>(write));
+  }
+  Future<void> exec_async(
+      const Resource& library, std::string_view symbol, std::span<const vac_value> read,
+      std::span<vac_value> write, const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "exec", vac_exec_submit, self(), call_options, methods::async::Handle<Resource>(library),
+        methods::async::Text("symbol", symbol), methods::async::Array<const vac_value>(read),
+        methods::async::Array<vac_value>(write));
   }
 
   /// What image_classify answers.
@@ -123,6 +168,15 @@ class Methods {
         methods::Bytes(image), methods::Scalar<std::uint32_t>(top_k), methods::OutText(),
         methods::OptionalOutBytes(with_picture));
   }
+  Future<ImageClassifyResult> image_classify_async(
+      const Resource* model, ByteView image, std::uint32_t top_k, bool with_picture = false,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit<ImageClassifyResult>(
+        "image_classify", vac_image_classify_submit, self(), call_options,
+        methods::async::Handle<Resource>(model), methods::async::Bytes(image),
+        methods::async::Scalar<std::uint32_t>(top_k), methods::async::OutText(),
+        methods::async::OptionalOutBytes(with_picture));
+  }
 
   /// What image_detect answers.
   struct ImageDetectResult {
@@ -143,6 +197,15 @@ class Methods {
         "image_detect", vac_image_detect, self(), methods::Handle<Resource>(model),
         methods::Bytes(image), methods::Scalar<std::uint32_t>(top_k), methods::OutText(),
         methods::OptionalOutBytes(with_picture));
+  }
+  Future<ImageDetectResult> image_detect_async(
+      const Resource* model, ByteView image, std::uint32_t top_k, bool with_picture = false,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit<ImageDetectResult>(
+        "image_detect", vac_image_detect_submit, self(), call_options,
+        methods::async::Handle<Resource>(model), methods::async::Bytes(image),
+        methods::async::Scalar<std::uint32_t>(top_k), methods::async::OutText(),
+        methods::async::OptionalOutBytes(with_picture));
   }
 
   /// What image_segment answers.
@@ -165,6 +228,15 @@ class Methods {
         methods::Bytes(image), methods::Scalar<std::uint32_t>(top_k), methods::OutText(),
         methods::OptionalOutBytes(with_picture));
   }
+  Future<ImageSegmentResult> image_segment_async(
+      const Resource* model, ByteView image, std::uint32_t top_k, bool with_picture = false,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit<ImageSegmentResult>(
+        "image_segment", vac_image_segment_submit, self(), call_options,
+        methods::async::Handle<Resource>(model), methods::async::Bytes(image),
+        methods::async::Scalar<std::uint32_t>(top_k), methods::async::OutText(),
+        methods::async::OptionalOutBytes(with_picture));
+  }
 
   /// What image_pose answers.
   struct ImagePoseResult {
@@ -186,6 +258,15 @@ class Methods {
         methods::Bytes(image), methods::Scalar<std::uint32_t>(top_k), methods::OutText(),
         methods::OptionalOutBytes(with_picture));
   }
+  Future<ImagePoseResult> image_pose_async(
+      const Resource* model, ByteView image, std::uint32_t top_k, bool with_picture = false,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit<ImagePoseResult>(
+        "image_pose", vac_image_pose_submit, self(), call_options,
+        methods::async::Handle<Resource>(model), methods::async::Bytes(image),
+        methods::async::Scalar<std::uint32_t>(top_k), methods::async::OutText(),
+        methods::async::OptionalOutBytes(with_picture));
+  }
 
   /// What image_depth answers.
   struct ImageDepthResult {
@@ -206,6 +287,15 @@ class Methods {
         "image_depth", vac_image_depth, self(), methods::Handle<Resource>(model),
         methods::Bytes(image), methods::Scalar<std::uint32_t>(top_k), methods::OutText(),
         methods::OptionalOutBytes(with_picture));
+  }
+  Future<ImageDepthResult> image_depth_async(
+      const Resource* model, ByteView image, std::uint32_t top_k, bool with_picture = false,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit<ImageDepthResult>(
+        "image_depth", vac_image_depth_submit, self(), call_options,
+        methods::async::Handle<Resource>(model), methods::async::Bytes(image),
+        methods::async::Scalar<std::uint32_t>(top_k), methods::async::OutText(),
+        methods::async::OptionalOutBytes(with_picture));
   }
 
   /// What minmax answers.
@@ -230,6 +320,15 @@ class Methods {
         methods::OutArray<double>(result), methods::OutScalar<double>(),
         methods::OutScalar<double>());
   }
+  Future<MinmaxResult> minmax_async(
+      std::span<const double> data, std::int32_t low, std::int32_t high, std::span<double> result,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit<MinmaxResult>(
+        "minmax", vac_minmax_submit, self(), call_options,
+        methods::async::Array<const double>(data), methods::async::Scalar<std::int32_t>(low),
+        methods::async::Scalar<std::int32_t>(high), methods::async::OutArray<double>(result),
+        methods::async::OutScalar<double>(), methods::async::OutScalar<double>());
+  }
 
   /// C = alpha*A*B + beta*C in single precision, row-major.
   ///
@@ -252,6 +351,18 @@ class Methods {
         methods::Scalar<std::int64_t>(ldb), methods::Scalar<float>(beta), methods::Array<float>(c),
         methods::Scalar<std::int64_t>(ldc));
   }
+  Future<void> sgemm_async(
+      std::int64_t m, std::int64_t n, std::int64_t k, float alpha, std::span<const float> a,
+      std::int64_t lda, std::span<const float> b, std::int64_t ldb, float beta, std::span<float> c,
+      std::int64_t ldc, const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "sgemm", vac_sgemm_submit, self(), call_options, methods::async::Scalar<std::int64_t>(m),
+        methods::async::Scalar<std::int64_t>(n), methods::async::Scalar<std::int64_t>(k),
+        methods::async::Scalar<float>(alpha), methods::async::Array<const float>(a),
+        methods::async::Scalar<std::int64_t>(lda), methods::async::Array<const float>(b),
+        methods::async::Scalar<std::int64_t>(ldb), methods::async::Scalar<float>(beta),
+        methods::async::Array<float>(c), methods::async::Scalar<std::int64_t>(ldc));
+  }
 
   /// Copies an array.
   ///
@@ -261,6 +372,14 @@ class Methods {
     return methods::invoke(
         "fpga_arraycopy", vac_fpga_arraycopy, self(), methods::Array<const std::int32_t>(a),
         methods::OutArray<std::int32_t>(out_a));
+  }
+  Future<std::size_t> fpga_arraycopy_async(
+      std::span<const std::int32_t> a, std::span<std::int32_t> out_a,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "fpga_arraycopy", vac_fpga_arraycopy_submit, self(), call_options,
+        methods::async::Array<const std::int32_t>(a),
+        methods::async::OutArray<std::int32_t>(out_a));
   }
 
   /// Multiplies two square matrices.
@@ -272,6 +391,14 @@ class Methods {
         "fpga_mmult", vac_fpga_mmult, self(), methods::Array<const float>(a),
         methods::Array<const float>(b), methods::OutArray<float>(c));
   }
+  Future<std::size_t> fpga_mmult_async(
+      std::span<const float> a, std::span<const float> b, std::span<float> c,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "fpga_mmult", vac_fpga_mmult_submit, self(), call_options,
+        methods::async::Array<const float>(a), methods::async::Array<const float>(b),
+        methods::async::OutArray<float>(c));
+  }
 
   /// Adds two vectors.
   ///
@@ -281,6 +408,14 @@ class Methods {
     return methods::invoke(
         "fpga_vadd", vac_fpga_vadd, self(), methods::Array<const float>(a),
         methods::Array<const float>(b), methods::OutArray<float>(c));
+  }
+  Future<std::size_t> fpga_vadd_async(
+      std::span<const float> a, std::span<const float> b, std::span<float> c,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "fpga_vadd", vac_fpga_vadd_submit, self(), call_options,
+        methods::async::Array<const float>(a), methods::async::Array<const float>(b),
+        methods::async::OutArray<float>(c));
   }
 
   /// What fpga_parallel answers.
@@ -301,6 +436,14 @@ class Methods {
         methods::Array<const float>(b), methods::OutArray<float>(add),
         methods::OutArray<float>(mult));
   }
+  Future<FpgaParallelResult> fpga_parallel_async(
+      std::span<const float> a, std::span<const float> b, std::span<float> add,
+      std::span<float> mult, const CallOptions& call_options = {}) const {
+    return methods::async::submit<FpgaParallelResult>(
+        "fpga_parallel", vac_fpga_parallel_submit, self(), call_options,
+        methods::async::Array<const float>(a), methods::async::Array<const float>(b),
+        methods::async::OutArray<float>(add), methods::async::OutArray<float>(mult));
+  }
 
   /// Runs a function of an image library as the plugin names them.
   ///
@@ -311,6 +454,13 @@ class Methods {
     return methods::invoke_once(
         "opencv", vac_opencv, self(), methods::Array<const vac_value>(read),
         methods::Array<vac_value>(write));
+  }
+  Future<void> opencv_async(
+      std::span<const vac_value> read, std::span<vac_value> write,
+      const CallOptions& call_options = {}) const {
+    return methods::async::submit(
+        "opencv", vac_opencv_submit, self(), call_options,
+        methods::async::Array<const vac_value>(read), methods::async::Array<vac_value>(write));
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <vac/vac.h>
 #include <vac/buffer.hpp>
 #include <vac/detail/last_error.hpp>
+#include <vac/future.hpp>
 #include <vac/ops.hpp>
 #include <vac/resource.hpp>
 #include <vac/result.hpp>
@@ -69,6 +70,30 @@ class Model {
                   const RunOptions& options = {}) const {
     return run_into(std::span<const Tensor>(inputs.begin(), inputs.size()),
                     std::span<const Tensor>(outputs.begin(), outputs.size()), options);
+  }
+
+  /// run() that does not wait. The model must live until the future has its result; inputs and
+  /// names are kept.
+  Future<Tensors> run_async(std::span<const Tensor> inputs, const RunOptions& options,
+                            const CallOptions& call = {}) const {
+    return methods::async::submit("model_run", vac_model_run_submit, session_, call,
+                                  methods::async::Handle<Resource>(resource_),
+                                  methods::async::Texts("in_names", options.input_names),
+                                  methods::async::Handles<Tensor>(inputs),
+                                  methods::async::Texts("out_names", options.output_names),
+                                  methods::OptionalBytes(std::nullopt),
+                                  methods::OutTensors<Tensor>());
+  }
+  Future<Tensors> run_async(std::span<const Tensor> inputs, const CallOptions& call = {}) const {
+    return run_async(inputs, RunOptions{}, call);
+  }
+  Future<Tensors> run_async(std::initializer_list<Tensor> inputs,
+                            const CallOptions& call = {}) const {
+    return run_async(std::span<const Tensor>(inputs.begin(), inputs.size()), RunOptions{}, call);
+  }
+  Future<Tensors> run_async(std::initializer_list<Tensor> inputs, const RunOptions& options,
+                            const CallOptions& call = {}) const {
+    return run_async(std::span<const Tensor>(inputs.begin(), inputs.size()), options, call);
   }
 
   const Resource& resource() const noexcept { return resource_; }

@@ -310,8 +310,9 @@ template <class Tensor>
 class OutTensor {
  public:
   explicit OutTensor(bool wanted = true) : wanted_(wanted) {}
-  OutTensor(const OutTensor&) = delete;
-  OutTensor& operator=(const OutTensor&) = delete;
+  OutTensor(OutTensor&& other) noexcept
+      : wanted_(other.wanted_), tensor_(std::exchange(other.tensor_, nullptr)) {}
+  OutTensor& operator=(OutTensor&&) = delete;
   ~OutTensor() { vac_tensor_free(tensor_); }
   auto arguments() { return std::make_tuple(wanted_ ? &tensor_ : nullptr); }
   Tensor take() { return Tensor::adopt(std::exchange(tensor_, nullptr)); }
@@ -328,8 +329,8 @@ template <class Tensor>
 class OutTensors {
  public:
   OutTensors() : tensors_(kFirstTensors) {}
-  OutTensors(const OutTensors&) = delete;
-  OutTensors& operator=(const OutTensors&) = delete;
+  OutTensors(OutTensors&&) noexcept = default;
+  OutTensors& operator=(OutTensors&&) = delete;
   ~OutTensors() {
     for (vac_tensor* tensor : tensors_) vac_tensor_free(tensor);
   }

@@ -15,6 +15,9 @@ Outputs are the result: a Status, one value, or a struct of them. Room for array
 and the result says how many elements came; text, bytes and tensors are the result's own. An
 argument is absent as std::nullopt or nullptr.
 
+<operation>_async submits and does not wait (<vac/future.hpp>). It is never repeated for want of
+room: text or bytes above 64 KiB, or more than 64 tensors, are VAC_ENOSPC.
+
 Self is the class that inherits them; its handle() is the C session."""
 
 
@@ -33,7 +36,8 @@ def ops_hpp(operations: Sequence[Operation]) -> str:
     out = [cpp_head("ops/")]
     out.append(
         "#pragma once\n\n#include <vac/byte_view.hpp>\n#include <vac/call.h>\n"
-        "#include <vac/detail/methods.hpp>\n#include <vac/ops.h>\n#include <vac/resource.hpp>\n"
+        "#include <vac/detail/async_methods.hpp>\n#include <vac/detail/methods.hpp>\n"
+        "#include <vac/future.hpp>\n#include <vac/ops.h>\n#include <vac/resource.hpp>\n"
         "#include <vac/result.hpp>\n#include <vac/tensor.hpp>\n"
     )
     out.append(
@@ -74,8 +78,30 @@ def _operation(operation: Operation) -> str:
     arguments = [cpp_string(operation.name), f"vac_{operation.name}", "self()"]
     arguments.extend(method.adapter for method in methods)
     lines.append(wrap_call(f"    return methods::{invoke}{template}(", arguments, ");"))
-    lines.append("  }\n")
+    lines.append("  }")
+    lines.append(_submitting(operation, methods, struct if len(results) > 1 else ""))
     return "\n".join(lines)
+
+
+def _submitting(operation: Operation, methods: Sequence[_Method], struct: str) -> str:
+    """The same operation as a method that does not wait."""
+    results = [method.results for method in methods if method.results]
+    value = "void" if not results else struct or results[0][0]
+    parameters = [*_parameters(methods), "const CallOptions& call_options = {}"]
+    arguments = [cpp_string(operation.name), f"vac_{operation.name}_submit", "self()"]
+    arguments.append("call_options")
+    arguments.extend(
+        method.adapter.replace("methods::", "methods::async::") for method in methods
+    )
+    template = f"<{struct}>" if struct else ""
+    head = f"  Future<{value}> {operation.name}_async("
+    return "\n".join(
+        (
+            wrap_call(head, parameters, ") const {"),
+            wrap_call(f"    return methods::async::submit{template}(", arguments, ");"),
+            "  }\n",
+        )
+    )
 
 
 def _parameters(methods: Sequence[_Method]) -> list[str]:
