@@ -26,11 +26,15 @@ typedef struct vac_call_handle vac_call_handle;
  * (VAC_EDEADLK). For everybody else the call is done when this has returned. */
 typedef void (*vac_call_function)(void* user, vac_call_handle* call, int code);
 
+/* Calls that are done, for an event loop of the program's: vac_completions_fd() polls readable. */
+typedef struct vac_completions vac_completions;
+
 struct vac_call_options {
-  size_t struct_size;     /* sizeof(vac_call_options) */
-  vac_call_function done; /* NULL: nobody is told */
-  void* user;             /* for done */
-  uint32_t timeout_ms;    /* from submitting to the end; 0: the session's timeout_ms */
+  size_t struct_size;           /* sizeof(vac_call_options) */
+  vac_call_function done;       /* NULL: nobody is told */
+  void* user;                   /* for done, and for vac_completions_next() */
+  vac_completions* completions; /* where the call comes when it is done, after `done`; or NULL */
+  uint32_t timeout_ms;          /* from submitting to the end; 0: the session's timeout_ms */
 };
 typedef struct vac_call_options vac_call_options;
 
@@ -54,6 +58,17 @@ VAC_API void vac_call_cancel(vac_call_handle* call);
 /* Waits until the call is done, hands over its results and frees the handle; to be called once for
  * every handle. Returns the call's code; vac_error_message() then says why it has failed. */
 VAC_API int vac_call_finish(vac_call_handle* call);
+
+/* Makes an empty queue of calls that are done. The caller frees it, which calls that are still to
+ * come there survive: they are then finished as those without a queue. */
+VAC_API int vac_completions_new(vac_completions** completions);
+VAC_API void vac_completions_free(vac_completions* completions);
+/* Polls readable (POLLIN) while a call is there. Do not read it; it lives as long as the queue. */
+VAC_API int vac_completions_fd(const vac_completions* completions);
+/* Takes the call that has been done longest, and what its options said of `user` (NULL: not
+ * wanted); the caller finishes it, which does not wait. VAC_EAGAIN: none is done. A call that is
+ * finished without being taken is not given here. Any thread. */
+VAC_API int vac_completions_next(vac_completions* completions, vac_call_handle** call, void** user);
 
 #ifdef __cplusplus
 }

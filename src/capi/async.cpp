@@ -91,6 +91,7 @@ int Submission::start(vac_session* session, const vac_call_options* options,
   session_ = session;
   handle_ = &handle;
   if (options != nullptr) options_ = *options;
+  if (options_.completions != nullptr) completions_ = options_.completions->queue;
   // From here on who closes the session waits for the call.
   session->submissions.fetch_add(1);
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -133,7 +134,12 @@ void Submission::run() noexcept {
   if (freed != nullptr) return;
   // Its handle may be finished as soon as it is done.
   const FutexWord& state = state_;
-  state_.store(kDone);
+  const std::shared_ptr<Completions> completions = completions_;
+  if (completions != nullptr) {
+    completions->add(*this);
+  } else {
+    become_done();
+  }
   state.wake_all();
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (any_waiters.load() == 0) return;
@@ -201,7 +207,7 @@ int start(vac_session* session, const vac_call_options* options, std::uint32_t o
   vac_call_handle* const before = std::exchange(*handle, &taken);
   const int code = submission->start(session, options, taken);
   if (code == VAC_OK) {
-    (void)submission.release();  // the handle's
+    [[maybe_unused]] const Submission* const owned = submission.release();  // by the handle
     return code;
   }
   *handle = before;

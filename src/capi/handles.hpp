@@ -24,6 +24,7 @@
 
 namespace vac::capi {
 
+class Completions;
 class Submission;
 
 /// A program's function, told how far its session's work is. Set while nothing is done with the
@@ -61,6 +62,11 @@ struct vac_call_handle {
   std::atomic<vac::capi::Submission*> submission{nullptr};  ///< nullptr: finished
   std::uint32_t process = 0;                                ///< that submitted it
   vac_call_handle* next_closed = nullptr;
+};
+
+struct vac_completions {
+  std::shared_ptr<vac::capi::Completions> queue;  // shared with the calls that are to come there
+  std::uint32_t process;                          ///< that made it
 };
 
 struct vac_buffer {

@@ -15,6 +15,7 @@
 
 #include "base/futex_word.hpp"
 #include "capi/arguments.hpp"
+#include "capi/completions.hpp"
 #include "capi/frame.hpp"
 #include "capi/handles.hpp"
 #include "capi/invoke.hpp"
@@ -28,9 +29,13 @@ namespace vac::capi {
 /// wait(), is_done() and cancel() are for any thread meanwhile.
 class Submission : public core::CallPool::Task {
  public:
-  virtual ~Submission() = default;
+  virtual ~Submission() {
+    if (completions_ != nullptr) completions_->remove(*this);
+  }
   Submission(const Submission&) = delete;
   Submission& operator=(const Submission&) = delete;
+
+  Submission* next_done = nullptr;  ///< its queue's
 
   /// Hands the call to the pool. On failure the thread's last error is set and nothing runs.
   int start(vac_session* session, const vac_call_options* options, vac_call_handle& handle);
@@ -43,6 +48,8 @@ class Submission : public core::CallPool::Task {
   void cancel() noexcept;
   /// Of one that is done: hands over the results. The code; on failure the last error is set.
   int hand_over();
+  vac_call_handle* handle() const noexcept { return handle_; }
+  void* user() const noexcept { return options_.user; }
   /// Of one that is finished in its callback, and is freed behind it.
   void free_later(std::unique_ptr<Submission> self) noexcept { freed_later_ = std::move(self); }
 
@@ -54,8 +61,10 @@ class Submission : public core::CallPool::Task {
   Outputs outputs_;
 
  private:
+  friend class Completions;
   static constexpr std::uint32_t kRunning = 0, kDone = 1;
 
+  void become_done() noexcept { state_.store(kDone); }
   /// What follows success: gives the outputs to the caller, where all have room.
   virtual int give() = 0;
   void run() noexcept override;
@@ -70,7 +79,8 @@ class Submission : public core::CallPool::Task {
   core::CallContext context_;
   int code_ = VAC_OK;
   FutexWord state_{kRunning};
-  std::unique_ptr<Submission> freed_later_;  // itself
+  std::shared_ptr<Completions> completions_;  // shared with the queue's handle and other calls
+  std::unique_ptr<Submission> freed_later_;   // itself
 };
 
 template <std::size_t kRecords, std::size_t kShapes, class... Arguments>

@@ -2,6 +2,7 @@
 // The C interface's asynchronous calls, in process and through a real agent.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -123,7 +124,7 @@ TEST_P(Async, CanBeWaitedForInParts) {
 }
 
 TEST_P(Async, EndsAtItsDeadlineQueuedOrNot) {
-  const vac_call_options options = {sizeof options, nullptr, nullptr, 20};
+  const vac_call_options options = {sizeof options, nullptr, nullptr, nullptr, 20};
   std::vector<vac_call_handle*> calls;
   for (int i = 0; i < 100; ++i) calls.push_back(submit_work(kLong, &options));
   for (vac_call_handle* const call : calls) {
@@ -183,7 +184,7 @@ TEST_P(Async, TellsAFunctionOnce) {
                                       static_cast<Told*>(user)->code = code;
                                       ++static_cast<Told*>(user)->times;
                                     },
-                                    &told, 0};
+                                    &told, nullptr, 0};
   vac_call_handle* const call = submit_work(kNone, &options);
   EXPECT_EQ(vac_call_wait(call, VAC_FOREVER), VAC_OK);
   EXPECT_EQ(told.times, 1) << "the call is done when the function has returned";
@@ -210,7 +211,7 @@ TEST_P(Async, RefusesToBlockInTheFunctionThatIsTold) {
         // Not finished here: somebody else does.
         std::thread([other] { EXPECT_EQ(vac_call_finish(other), VAC_ECANCELED); }).join();
       },
-      &told, 0};
+      &told, nullptr, 0};
   EXPECT_EQ(vac_call_finish(submit_work(kNone, &options)), VAC_OK);
   EXPECT_EQ(told.refused, (std::array<int, 3>{VAC_EDEADLK, VAC_OK, VAC_EDEADLK}));
   EXPECT_EQ(told.text,
@@ -245,7 +246,7 @@ TEST_P(Async, MayBeFinishedInTheFunctionThatIsTold) {
           chain.left = 0;
         }
       },
-      &chain, 0};
+      &chain, nullptr, 0};
   (void)submit_work(kNone, &chain.options);
   while (chain.left != 0) std::this_thread::yield();
   EXPECT_EQ(chain.failed, 0);
@@ -266,6 +267,10 @@ TEST_P(Async, RefusesWhatItCannotHave) {
   EXPECT_EQ(vac_call_is_done(nullptr), 0);
   vac_call_cancel(nullptr);
   EXPECT_EQ(vac_call_wait_any(nullptr, 1, 0, nullptr), VAC_EINVAL);
+  EXPECT_EQ(vac_completions_new(nullptr), VAC_EINVAL);
+  EXPECT_EQ(vac_completions_next(nullptr, &call, nullptr), VAC_EINVAL);
+  EXPECT_EQ(vac_completions_fd(nullptr), -1);
+  vac_completions_free(nullptr);
 }
 
 TEST_P(Async, IsFinishedOnce) {
@@ -276,6 +281,50 @@ TEST_P(Async, IsFinishedOnce) {
   EXPECT_EQ(vac_call_wait(call, 0), VAC_EBADF);
   EXPECT_EQ(vac_call_is_done(call), 0);
   vac_call_cancel(call);
+}
+
+bool readable(const vac_completions* completions) {
+  pollfd polled = {vac_completions_fd(completions), POLLIN, 0};
+  return ::poll(&polled, 1, 0) == 1;
+}
+
+TEST_P(Async, ComesToAQueueThatADescriptorTellsOf) {
+  vac_completions* completions = nullptr;
+  ASSERT_EQ(vac_completions_new(&completions), VAC_OK);
+  EXPECT_FALSE(readable(completions));
+  vac_call_handle* call = nullptr;
+  EXPECT_EQ(vac_completions_next(completions, &call, nullptr), VAC_EAGAIN);
+  constexpr std::size_t kCalls = 50;
+  std::array<bool, kCalls> came{};
+  for (bool& one : came) {
+    const vac_call_options options = {sizeof options, nullptr, &one, completions, 0};
+    (void)submit_work(kNone, &options);
+  }
+  for (std::size_t i = 0; i < kCalls; ++i) {
+    pollfd polled = {vac_completions_fd(completions), POLLIN, 0};
+    ASSERT_EQ(::poll(&polled, 1, 60'000), 1);
+    void* user = nullptr;
+    ASSERT_EQ(vac_completions_next(completions, &call, &user), VAC_OK) << vac_error_message();
+    EXPECT_FALSE(*static_cast<bool*>(user));
+    *static_cast<bool*>(user) = true;
+    EXPECT_EQ(vac_call_finish(call), VAC_OK) << vac_error_message();
+  }
+  EXPECT_FALSE(readable(completions));
+  vac_completions_free(completions);
+}
+
+TEST_P(Async, MayBeFinishedWithoutItsQueue) {
+  vac_completions* completions = nullptr;
+  ASSERT_EQ(vac_completions_new(&completions), VAC_OK);
+  const vac_call_options options = {sizeof options, nullptr, nullptr, completions, 0};
+  vac_call_handle* const first = submit_work(kNone, &options);
+  EXPECT_EQ(vac_call_wait(first, VAC_FOREVER), VAC_OK);
+  EXPECT_TRUE(readable(completions));
+  EXPECT_EQ(vac_call_finish(first), VAC_OK);
+  EXPECT_FALSE(readable(completions));
+  vac_call_handle* const second = submit_work(kNone, &options);
+  vac_completions_free(completions);
+  EXPECT_EQ(vac_call_finish(second), VAC_OK);
 }
 
 TEST_P(Async, LeavesNoThreadsBehindItsLastSession) {

@@ -64,6 +64,31 @@ static void count_call(void* user, vac_call_handle* call, int code) {
   if (code == VAC_OK) ++*(int*)user;
 }
 
+static void check_completions(vac_session* session) {
+  vac_completions* completions = NULL;
+  vac_call_handle *submitted = NULL, *done = NULL;
+  vac_call_options options;
+  void* user = NULL;
+  int number = 0;
+  EXPECT_REFUSAL(vac_completions_new(NULL), VAC_EINVAL, "NULL");
+  if (!EXPECT_CODE(vac_completions_new(&completions), VAC_OK)) return;
+  EXPECT(vac_completions_fd(completions) >= 0 && vac_completions_fd(NULL) == -1);
+  EXPECT_REFUSAL(vac_completions_next(completions, &done, &user), VAC_EAGAIN, "no call is done");
+  EXPECT_REFUSAL(vac_completions_next(completions, NULL, NULL), VAC_EINVAL, "NULL");
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.user = &number;
+  options.completions = completions;
+  if (EXPECT_CODE(vac_noop_submit(session, &options, NULL, 0, &submitted), VAC_OK)) {
+    EXPECT_CODE(vac_call_wait(submitted, VAC_FOREVER), VAC_OK);
+    EXPECT_CODE(vac_completions_next(completions, &done, &user), VAC_OK);
+    EXPECT(done == submitted && user == &number);
+    EXPECT_CODE(vac_call_finish(done), VAC_OK);
+  }
+  vac_completions_free(completions);
+  vac_completions_free(NULL);
+}
+
 static void check_handles(vac_session* session) {
   int told = 0;
   size_t index = 9;
@@ -85,6 +110,7 @@ static void check_handles(vac_session* session) {
   EXPECT(vac_call_is_done(calls[1]) == 1);
   vac_call_cancel(calls[1]);
   EXPECT_CODE(vac_call_finish(calls[1]), VAC_OK);
+  check_completions(session);
   EXPECT_REFUSAL(vac_call_finish(calls[1]), VAC_EBADF, "finished");
   EXPECT_REFUSAL(vac_call_finish(NULL), VAC_EINVAL, "NULL");
 }
