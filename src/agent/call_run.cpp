@@ -88,6 +88,10 @@ void run_and_encode(Connection& connection, CallTask& task, std::int64_t started
     return fail_call(connection, task, VAC_ETIMEDOUT,
                      concat(task.op->name, ": its time was over before it could be started"));
   }
+  if (Status copied = copy_late_inputs(connection, task); !copied) {
+    return fail_call(connection, task, copied.error().value(),
+                     concat(task.op->name, ": ", copied.error().text()));
+  }
   const int code = run(connection, task);
   if (code != VAC_OK) return fail_call(connection, task, code, task.context.message);
 
@@ -114,13 +118,12 @@ void run_and_encode(Connection& connection, CallTask& task, std::int64_t started
 
 }  // namespace
 
-Status bind_call(Connection& connection, Worker& worker, CallTask& task,
-                 const wire::FrameHeader& header, std::span<std::byte> frame) {
-  RegionBinding regions(connection, worker, task);
+Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
+                 std::span<std::byte> frame, When when) {
+  RegionBinding regions(connection, task, when == When::as_it_runs);
   if (Status decoded = wire::decode_call(*task.op, frame, task.call, &regions); !decoded) {
-    if (regions.refused_bytes() == 0) return decoded;
-    return no_room(connection.tenant(), "an input", regions.refused_bytes())
-        .with_context(task.op->name);
+    if (!regions.refusal()) return decoded;
+    return Error(*regions.refusal()).with_context(task.op->name);
   }
   if (task.op->control()) {
     VAC_CHECK(bind_control(connection, task));

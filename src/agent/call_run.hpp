@@ -14,13 +14,13 @@
 
 namespace vac::agent {
 
-struct Worker;
+/// When inputs are copied out of regions.
+enum class When : std::uint8_t { now, as_it_runs };
 
 /// Makes task.call from the frame, which stays in place until the reply has been sent, and finds
-/// its resources. task.op, request and received_ns are set. `worker`: this thread's, which steps
-/// aside for much data.
-Status bind_call(Connection& connection, Worker& worker, CallTask& task,
-                 const wire::FrameHeader& header, std::span<std::byte> frame);
+/// its resources. task.op, request and received_ns are set.
+Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader& header,
+                 std::span<std::byte> frame, When when);
 
 /// Runs a bound call to its end and makes task.reply. `started_ns`: when it got its thread.
 void run_call(Connection& connection, CallTask& task, std::int64_t started_ns);

@@ -20,6 +20,7 @@ void CallTask::reset() noexcept {
   delivered.clear();
   places.clear();
   copies.clear();
+  late.clear();
   regions.clear();
   frame.reset();
   held.clear();

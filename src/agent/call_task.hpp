@@ -33,6 +33,12 @@ struct FoundRegion {
   std::shared_ptr<Region> region;  // the client may drop it under the call
 };
 
+/// An input of a call that is still to be copied out of its region: all of its data.
+struct LateInput {
+  const std::byte* shared;
+  std::uint64_t bytes;
+};
+
 /// All memory of one call. Has one owner at a time: the reading thread, the queue, the thread that
 /// runs it, or the connection's pending output. `context.cancel()` alone may be called by others,
 /// which find the task in the connection's table under its lock.
@@ -63,6 +69,7 @@ struct CallTask {
       frame;  ///< what `call` points into, unless that is the staging buffer of the reading thread
   std::vector<FoundRegion> regions;
   std::vector<Block> copies;                  ///< of inputs in regions
+  std::vector<LateInput> late;                ///< without a copy yet, in the order of records
   std::vector<wire::RegionResult> places;     ///< where its client wants results
   std::vector<wire::RegionResult> delivered;  ///< those that are there
   ReplyBuffer outputs;

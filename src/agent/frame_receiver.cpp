@@ -23,6 +23,12 @@ namespace {
 /// Replies of one receive are gathered up to this size; larger ones leave by themselves.
 constexpr std::size_t kGatheredReplies = 64 * 1024;
 
+/// What a call's regions hold for it is copied, and read by its plugin, where calls are run. A
+/// frame of some hundred bytes can name hundreds of MiB.
+When bound_when(std::span<const std::byte> frame) {
+  return wire::region_input_bytes(frame) > kHandledAtOnce ? When::as_it_runs : When::now;
+}
+
 bool follows(const FrameHeader& header) { return (header.flags & wire::kFlagPayloadFollows) != 0; }
 
 bool gathers(const wire::FrameEncoder& reply) {
@@ -167,7 +173,7 @@ Status FrameReceiver::on_call(const FrameHeader& header, std::span<std::byte> fr
   VAC_CHECK(number_call(header));
   const Op* const op = admit(header);
   if (op == nullptr) return {};
-  if (!follows(header) && runs_here(*op)) {
+  if (!follows(header) && runs_here(*op) && bound_when(frame) == When::now) {
     run_here(*op, header, frame);
     return {};
   }
@@ -241,7 +247,7 @@ void FrameReceiver::run_here(const Op& op, const FrameHeader& header, std::span<
   task.op = &op;
   task.request = header.request;
   task.received_ns = received_ns_;
-  if (Status bound = bind_call(connection_, worker_, task, header, frame); !bound) {
+  if (Status bound = bind_call(connection_, task, header, frame, When::now); !bound) {
     task.reset();
     return answer(header.request, bound.error());
   }
@@ -257,11 +263,12 @@ void FrameReceiver::start(TaskPtr task) {
   const FrameHeader header = wire::read_header(frame.data());
   // Long strings are looked at whole.
   if (frame.size() > kHandledAtOnce) connection_.services().crew.step_aside(worker_);
-  if (Status bound = bind_call(connection_, worker_, *task, header, frame); !bound) {
+  const When when = bound_when(frame);
+  if (Status bound = bind_call(connection_, *task, header, frame, when); !bound) {
     return answer(task->request, bound.error());
   }
   task->ready_ns = now_ns();
-  if (runs_here(*task->op)) {
+  if (when == When::now && runs_here(*task->op)) {
     run_call(connection_, *task, task->ready_ns);
     if (gathers(task->reply)) return add_reply(task->reply);
     connection_.send_replies(worker_);

@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "agent/connection.hpp"
-#include "agent/crew.hpp"
 #include "agent/region.hpp"
 #include "agent/services.hpp"
 #include "agent/worker.hpp"
+#include "base/text.hpp"
 
 namespace vac::agent {
 namespace {
@@ -38,6 +38,19 @@ std::span<const std::byte> made_by(const CallTask& task, const wire::RegionResul
   return {reinterpret_cast<const std::byte*>(record.value), static_cast<std::size_t>(record.bytes)};
 }
 
+/// A private copy, which is the task's.
+Result<std::byte*> copy_input(Connection& connection, CallTask& task,
+                              std::span<const std::byte> shared) {
+  task.copies.reserve(task.copies.size() + 1);  // before the charge is made
+  Block block =
+      Block::get(connection.services().slabs, connection.tenant().memory(), shared.size());
+  if (!block) return no_room(connection.tenant(), "an input", shared.size());
+  std::byte* const copy = block.bytes().data();
+  connection.services().copies.in(copy, shared);
+  task.copies.push_back(std::move(block));
+  return copy;
+}
+
 }  // namespace
 
 std::uint64_t RegionBinding::size(std::uint32_t region) {
@@ -52,22 +65,41 @@ std::uint64_t RegionBinding::size(std::uint32_t region) {
 
 std::byte* RegionBinding::input(const wire::RegionPart& part, std::uint64_t bytes, bool checked) {
   std::byte* const shared = memory_of(task_, part);
-  input_bytes_ += bytes;
-  if (input_bytes_ > kHandledAtOnce) connection_.services().crew.step_aside(worker_);
   if (bytes == 0 || (connection_.works_in_place() && !checked && is_aligned(part))) return shared;
-  task_.copies.reserve(task_.copies.size() + 1);  // before the charge is made
-  Block block = Block::get(connection_.services().slabs, connection_.tenant().memory(), bytes);
-  if (!block) {
-    refused_bytes_ = bytes;
+  if (copy_late_ && !checked) {
+    task_.late.push_back({shared, bytes});
+    return shared;
+  }
+  text_bytes_ += checked ? bytes : 0;
+  if (text_bytes_ > kHandledAtOnce) {
+    refusal_.emplace(Errc::too_large, concat("more than ", format_bytes(kHandledAtOnce),
+                                             " of text in shared memory: send text with the call"));
     return nullptr;
   }
-  std::byte* const copy = block.bytes().data();
-  connection_.services().copies.in(copy, {shared, static_cast<std::size_t>(bytes)});
-  task_.copies.push_back(std::move(block));
-  return copy;
+  auto copied = copy_input(connection_, task_, {shared, static_cast<std::size_t>(bytes)});
+  if (copied) return *copied;
+  refusal_ = std::move(copied).error();
+  return nullptr;
 }
 
 void RegionBinding::result(const wire::RegionResult& place) { task_.places.push_back(place); }
+
+/// They were left behind in the order of their records, of which each has the address of its part.
+Status copy_late_inputs(Connection& connection, CallTask& task) {
+  vac_arg* record = task.call.args;
+  for (const LateInput& input : task.late) {
+    const auto address = reinterpret_cast<std::uintptr_t>(input.shared);
+    while ((record->form != VAC_ARRAY && record->form != VAC_TENSOR) || record->value != address ||
+           record->bytes != input.bytes || (record->dir & VAC_IN) == 0) {
+      ++record;
+    }
+    VAC_TRY(std::byte * copy,
+            copy_input(connection, task, {input.shared, static_cast<std::size_t>(input.bytes)}));
+    record->value = reinterpret_cast<std::uintptr_t>(copy);
+    ++record;
+  }
+  return {};
+}
 
 void place_results(const Connection& connection, CallTask& task) {
   if (!connection.works_in_place()) return;

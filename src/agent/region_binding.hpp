@@ -5,6 +5,7 @@
 #include <vac/result.hpp>
 
 #include <cstdint>
+#include <optional>
 
 #include "agent/call_task.hpp"
 #include "wire/regions.hpp"
@@ -12,30 +13,33 @@
 namespace vac::agent {
 
 class Connection;
-struct Worker;
 
-/// While a call is decoded: finds regions, and copies what a client must not change under the call.
-/// What it finds and makes belongs to the task. `worker` is this thread's: it steps aside for much
-/// data, which is copied here or read by a plugin that is quick with little.
+/// While a call is decoded: finds regions, and copies what a client must not change under the call,
+/// or leaves that to copy_late_inputs(): text, whose content is checked, is copied at once, and is
+/// refused where it is much. What it finds and makes belongs to the task.
 class RegionBinding final : public wire::RegionReader {
  public:
-  RegionBinding(Connection& connection, Worker& worker, CallTask& task) noexcept
-      : connection_(connection), worker_(worker), task_(task) {}
+  RegionBinding(Connection& connection, CallTask& task, bool copy_late) noexcept
+      : connection_(connection), task_(task), copy_late_(copy_late) {}
 
   std::uint64_t size(std::uint32_t region) override;
   std::byte* input(const wire::RegionPart& part, std::uint64_t bytes, bool checked) override;
   void result(const wire::RegionResult& place) override;
 
-  /// The size of the input for which there was no memory; 0: there was.
-  std::uint64_t refused_bytes() const noexcept { return refused_bytes_; }
+  /// Why an input was refused; nothing: none was.
+  const std::optional<Error>& refusal() const noexcept { return refusal_; }
 
  private:
   Connection& connection_;
-  Worker& worker_;
   CallTask& task_;
-  std::uint64_t input_bytes_ = 0;
-  std::uint64_t refused_bytes_ = 0;
+  const bool copy_late_;
+  std::uint64_t text_bytes_ = 0;
+  std::optional<Error> refusal_;
 };
+
+/// Before a call that was bound so is run: makes the private copies of its inputs. VAC_ENOSPC:
+/// there is no room for one.
+Status copy_late_inputs(Connection& connection, CallTask& task);
 
 /// Where a call works on shared memory itself: its results are made where the client wants them.
 /// After the plugin's outputs have begun for the call.

@@ -15,8 +15,8 @@
 
 namespace vac::agent {
 
-/// Data up to this size is gone through in no time; over more a thread must not keep others waiting
-/// (Crew::step_aside).
+/// Data up to this size is gone through in no time; with more a thread that reads connections must
+/// not keep others waiting.
 inline constexpr std::uint64_t kHandledAtOnce = std::uint64_t{1} << 20;
 
 /// Confined to its thread.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire/frame.hpp"
 
+#include <cstring>
+
 #include "base/text.hpp"
+#include "wire/regions.hpp"
 
 namespace vac::wire {
 namespace {
@@ -91,6 +94,18 @@ Status check_header(const FrameHeader& header, std::uint64_t largest_frame) {
                                             " bytes in all: ", kLargestFrameRemedy)};
   }
   return {};
+}
+
+std::uint64_t region_input_bytes(std::span<const std::byte> frame) noexcept {
+  const FrameHeader header = read_header(frame.data());
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < header.record_count; ++i) {
+    vac_arg record;
+    std::memcpy(&record, frame.data() + sizeof header + i * sizeof record, sizeof record);
+    if ((record.dir & VAC_IN) == 0 || !names_region(record.where)) continue;
+    if (__builtin_add_overflow(sum, record.bytes, &sum)) return UINT64_MAX;
+  }
+  return sum;
 }
 
 }  // namespace vac::wire

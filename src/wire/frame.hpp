@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 namespace vac::wire {
 
@@ -71,6 +72,10 @@ constexpr std::uint64_t frame_bytes(const FrameHeader& header) noexcept {
   return head_bytes(header) +
          ((header.flags & kFlagPayloadFollows) != 0 ? 0 : header.payload_bytes);
 }
+
+/// How many bytes of regions the records of a call's frame name as inputs, checked or not;
+/// saturated. `frame`: its head at least.
+std::uint64_t region_input_bytes(std::span<const std::byte> frame) noexcept;
 
 /// The header at the start of `bytes`, which are at least sizeof(FrameHeader); they need not be
 /// aligned.

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "wire/regions.hpp"
 
 namespace vac::wire {
 namespace {
@@ -48,6 +51,24 @@ TEST(FrameHeader, SumsItsParts) {
   EXPECT_EQ(frame_bytes(header), 320U);
   header.flags = kFlagPayloadFollows;
   EXPECT_EQ(frame_bytes(header), 192U);
+}
+
+TEST(RegionInputs, AreSummedBeforeAnythingIsChecked) {
+  struct {
+    FrameHeader header = call_header();
+    vac_arg records[3] = {};
+  } frame;
+  const auto sum = [&] { return region_input_bytes(std::as_bytes(std::span(&frame, 1))); };
+  EXPECT_EQ(sum(), 0U);
+  frame.records[0] = {VAC_F32, VAC_ARRAY, VAC_IN, 0, 1, 64, 1000, 0, 0};
+  frame.records[1] = {VAC_F32, VAC_ARRAY, VAC_OUT, 0, 1, 64, 10'000, 0, 0};
+  frame.records[2] = {VAC_F32, VAC_ARRAY, VAC_INOUT, 0, kMostRegions, 0, 100, 0, 0};
+  EXPECT_EQ(sum(), 1100U);
+  frame.records[1].where = VAC_WHERE_INLINE;
+  frame.records[0].dir = 0xff;
+  EXPECT_EQ(sum(), 1100U) << "also of a direction that is none";
+  frame.records[2].bytes = UINT64_MAX;
+  EXPECT_EQ(sum(), UINT64_MAX);
 }
 
 TEST(CheckHeader, AcceptsEachKind) {
