@@ -43,7 +43,10 @@ std::ptrdiff_t Writer::send_some(std::span<iovec>& from) {
   do {
     count = descriptor_ < 0 ? channel_.send(from, transport::Wait::now)
                             : channel_.send_with(from, descriptor_, transport::Wait::now);
-  } while (count == -EINTR);
+    // The system lets only so many descriptors of a user be on their way, also those of clients
+    // that do not read. A reply without its descriptor is one that its client can do without.
+    if (count == -ETOOMANYREFS) descriptor_ = -1;
+  } while (count == -EINTR || count == -ETOOMANYREFS);
   if (count == -EAGAIN) return 0;
   if (count > 0) {
     advance(from, static_cast<std::size_t>(count));

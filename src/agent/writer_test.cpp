@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/writer.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -218,6 +221,44 @@ TEST_F(WriterTest, DropsEverythingOnceClosed) {
   EXPECT_EQ(writer_.close().size(), 1U);
   EXPECT_EQ(send("late"), Outcome::done);
   EXPECT_FALSE(writer_.pending());
+}
+
+/// Where the system lets no further descriptor be on its way.
+class NoMoreDescriptors final : public transport::Channel {
+ public:
+  explicit NoMoreDescriptors(transport::Channel& channel) : channel_(channel) {}
+  std::ptrdiff_t receive(std::span<std::byte> to, transport::Wait wait) noexcept override {
+    return channel_.receive(to, wait);
+  }
+  std::ptrdiff_t receive(std::span<iovec> to, transport::Wait wait) noexcept override {
+    return channel_.receive(to, wait);
+  }
+  std::ptrdiff_t send(std::span<const iovec> from, transport::Wait wait) noexcept override {
+    return channel_.send(from, wait);
+  }
+  std::ptrdiff_t send_with(std::span<const iovec> /*from*/, int /*descriptor*/,
+                           transport::Wait /*wait*/) noexcept override {
+    return -ETOOMANYREFS;
+  }
+  void set_receive_timeout(std::chrono::milliseconds timeout) noexcept override {
+    channel_.set_receive_timeout(timeout);
+  }
+  void shutdown() noexcept override { channel_.shutdown(); }
+  int descriptor() const noexcept override { return channel_.descriptor(); }
+  std::optional<std::uint32_t> peer_uid() const noexcept override { return channel_.peer_uid(); }
+
+ private:
+  transport::Channel& channel_;
+};
+
+TEST_F(WriterTest, SendsAReplyWithoutItsDescriptorWhereNoneCanTravel) {
+  NoMoreDescriptors channel(*pair_.agent);
+  Writer writer(channel);
+  TaskPtr reply = long_reply(1, 100);
+  reply->descriptor.reset(::memfd_create("test", MFD_CLOEXEC));
+  EXPECT_EQ(writer.send(reply), Outcome::done);
+  EXPECT_FALSE(writer.pending());
+  EXPECT_THAT(read(), testing::HasSubstr(std::string(100, '1')));
 }
 
 }  // namespace
