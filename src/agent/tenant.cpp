@@ -7,6 +7,10 @@
 namespace vac::agent {
 
 Error no_room(const Tenant& tenant, std::string_view what, std::uint64_t bytes) {
+  if (bytes <= tenant.memory_left()) {
+    return Error{Errc::no_space, concat("the agent's machine has no room for ", what, " of ",
+                                        format_bytes(bytes), " now: try again later")};
+  }
   return Error{
       Errc::no_space,
       concat("the agent has no room for ", what, " of ", format_bytes(bytes), " now: the limit of ",

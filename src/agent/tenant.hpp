@@ -39,6 +39,7 @@ class Tenant {
   /// Shared with its clients.
   MemoryAccount& regions() noexcept { return regions_; }
   std::uint64_t memory_limit() const noexcept { return memory_.limit(); }
+  std::uint64_t memory_left() const noexcept { return memory_.limit() - memory_.used(); }
 
  private:
   const std::string key_, title_, folder_;
