@@ -67,8 +67,11 @@ class Arguments {
 
   void send_along(Fd descriptor) { task_.descriptor = std::move(descriptor); }
 
-  /// What the call had of a resource ends here.
-  void let_go() { task_.held.clear(); }
+  /// What the call had of a resource, or of a region, ends here.
+  void let_go() {
+    task_.held.clear();
+    task_.regions.clear();
+  }
 
  private:
   vac_arg& record(std::uint32_t index) const { return task_.call.args[index]; }
@@ -159,10 +162,10 @@ Status region_ready(Connection& connection, Arguments& arguments) {
   return {};
 }
 
-Status region_drop(Connection& connection, Arguments& arguments) {
-  const auto id = static_cast<std::uint32_t>(arguments.scalar(0));
-  if (connection.regions().remove(id) != nullptr) return {};
-  return Error{Errc::invalid, concat("there is no region ", id)};
+/// bind_control() has taken it out of the connection's table.
+Status region_drop(Connection& /*connection*/, Arguments& arguments) {
+  arguments.let_go();
+  return {};
 }
 
 /// The bytes are those that the resource was opened with, before and after they were read.
@@ -225,7 +228,7 @@ constexpr std::array<Control, 10> kControls{{
     {"resource_drop", resource_drop, false},
     {"resource_read", resource_read, false},
     {"region_open", region_open, false},
-    {"region_ready", region_ready, true},
+    {"region_ready", region_ready, false},
     {"region_drop", region_drop, false},
     {"info", info, false},
 }};
@@ -249,10 +252,18 @@ bool control_is_quick(const Op& op) noexcept {
 
 Status bind_control(Connection& connection, CallTask& task) {
   const Control* const control = find_control(*task.op);
-  if (control == nullptr || control->handler != resource_drop) return {};
-  VAC_TRY(std::shared_ptr<HeldResource> held,
-          connection.resources().drop(Arguments(task).scalar(0)));
-  task.held.push_back(std::move(held));
+  if (control == nullptr) return {};
+  if (control->handler == resource_drop) {
+    VAC_TRY(std::shared_ptr<HeldResource> held,
+            connection.resources().drop(Arguments(task).scalar(0)));
+    task.held.push_back(std::move(held));
+  } else if (control->handler == region_drop) {
+    const auto id = static_cast<std::uint32_t>(Arguments(task).scalar(0));
+    std::shared_ptr<Region> region = connection.regions().remove(id);
+    if (region == nullptr) return Error{Errc::invalid, concat("there is no region ", id)};
+    region->forget();
+    task.regions.push_back({id, std::move(region)});
+  }
   return {};
 }
 

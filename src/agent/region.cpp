@@ -36,20 +36,25 @@ Result<std::shared_ptr<Region>> Region::create(Tenant& tenant, std::uint64_t byt
   bytes = (bytes + page - 1) / page * page;
   // Made first: from the charge on its destructor sees to everything.
   std::shared_ptr<Region> region(new Region(tenant.regions()));
-  if (bytes > SIZE_MAX || !tenant.regions().charge(bytes)) {
+  const std::uint64_t charge = std::max(bytes, kLeastCharge);
+  if (bytes > SIZE_MAX || !tenant.regions().charge(charge)) {
     return Error{Errc::no_space,
                  concat("the agent shares no further ", format_bytes(bytes), " of memory with ",
                         tenant.title(), ", whose limit is ", format_bytes(tenant.regions().limit()),
                         ": raise regions in [limits] of the agent's configuration")};
   }
+  region->charge_ = charge;
   region->size_ = static_cast<std::size_t>(bytes);
   VAC_CHECK(region->make(bytes));
   return region;
 }
 
 Region::~Region() {
-  if (data_ != nullptr) ::munmap(data_, size_);
-  if (size_ != 0) account_.release(size_);
+  if (data_ != nullptr) {
+    if (forgotten_.load(std::memory_order_relaxed)) ::madvise(data_, size_, MADV_REMOVE);
+    ::munmap(data_, size_);
+  }
+  if (charge_ != 0) account_.release(charge_);
 }
 
 Status Region::make(std::uint64_t bytes) {

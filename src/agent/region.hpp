@@ -22,11 +22,13 @@ namespace vac::agent {
 class Tenant;
 
 /// One region, mapped here and in the client: the client writes to it whenever it likes. Charged to
-/// its tenant at full size from create() to the destructor, which runs when neither the connection
-/// nor a call has it any more. Thread-safe.
+/// its tenant at full size, and at least kLeastCharge, from create() to the destructor, which runs
+/// when neither the connection nor a call has it any more. Thread-safe.
 class Region {
  public:
   static constexpr std::size_t kProofBytes = 16;
+  /// A process has some ten thousand mappings, which no tenant may have for itself.
+  static constexpr std::uint64_t kLeastCharge = std::uint64_t{1} << 20;
 
   /// So many bytes, in whole pages, zero but for a proof at their start. What the descriptor stands
   /// for can neither shrink nor grow. VAC_ENOSPC: the tenant's limit; VAC_ENOMEM: the machine's.
@@ -44,6 +46,9 @@ class Region {
   /// Once proven calls may name it.
   void open() noexcept { open_.store(true, std::memory_order_release); }
   bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
+  /// The client wants it no more: the system gets the memory back at the end, whoever still has it
+  /// mapped.
+  void forget() noexcept { forgotten_.store(true, std::memory_order_relaxed); }
 
  private:
   explicit Region(MemoryAccount& account) noexcept : account_(account) {}
@@ -52,9 +57,10 @@ class Region {
   MemoryAccount& account_;
   Fd descriptor_;
   std::byte* data_ = nullptr;
-  std::size_t size_ = 0;  // as charged
+  std::size_t size_ = 0;
+  std::uint64_t charge_ = 0;
   std::array<std::byte, kProofBytes> proof_{};
-  std::atomic<bool> open_{false};
+  std::atomic<bool> open_{false}, forgotten_{false};
 };
 
 /// The regions of one connection. Thread-safe.

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +12,9 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -266,6 +269,83 @@ TEST_F(CopiedRegions, CountForTheirTenantAtFullSize) {
   RawRegion rest(other, 4 * kMiB);
   EXPECT_EQ(test::drop_region(client, most.id()).code(), VAC_OK);
   EXPECT_EQ(RawRegion(other, 5 * kMiB).id(), 2U) << "what was dropped counts no longer";
+}
+
+/// Else a tenant could have all mappings that a process may have.
+TEST_F(CopiedRegions, CountAsAMiBAtLeast) {
+  RawClient client = this->client(), other = this->client();
+  std::vector<std::unique_ptr<RawRegion>> regions;
+  for (std::uint32_t i = 0; i < wire::kMostRegions; ++i) {
+    regions.push_back(std::make_unique<RawRegion>(client, 4096));
+  }
+  regions.push_back(std::make_unique<RawRegion>(other, 4096));
+  EXPECT_EQ(test::open_region(other, 4096).code(), VAC_ENOSPC);
+}
+
+/// Whoever goes on having it mapped has nothing of the agent's.
+TEST_F(CopiedRegions, ThatAreDroppedTakeNoMemory) {
+  RawClient client = this->client();
+  RawRegion region(client, 8 * kMiB);
+  std::ranges::fill(region.bytes(), std::byte{7});
+  EXPECT_EQ(test::drop_region(client, region.id()).code(), VAC_OK);
+  EXPECT_EQ(std::ranges::count(region.bytes(), std::byte{7}), 0);
+  struct stat status{};
+  ASSERT_EQ(::fstat(region.descriptor().get(), &status), 0);
+  // The pages of the check above are its own.
+  EXPECT_EQ(status.st_size, static_cast<off_t>(8 * kMiB));
+}
+
+/// Who drops a region does not wait for an answer.
+TEST_F(CopiedRegions, AreDroppedHoweverLateTheAgentIs) {
+  RawClient client = this->client();
+  RawRegion region(client, kMiB);
+  BuiltCall drop(find_op("region_drop")->id);
+  drop.scalar(VAC_U32, region.id());
+  client.call(drop, 1);
+  EXPECT_EQ(client.receive().header.kind, wire::Kind::reply);
+  EXPECT_EQ(RawRegion(client, kMiB).id(), region.id());
+}
+
+/// More than what a thread that reads connections copies itself.
+TEST_F(CopiedRegions, MayHoldMuchForACall) {
+  RawClient client = this->client();
+  RawRegion region(client, 12 * kMiB);
+  client.share(region);
+  const std::span<float> all(reinterpret_cast<float*>(region.bytes().data()), 3 * kMiB);
+  std::iota(all.begin(), all.end(), 0.0F);
+  const std::size_t third = kMiB;
+  BuiltCall sum(find_op("fpga_vadd")->id);
+  const std::vector<float> none;
+  sum.array(VAC_F32, none).array(VAC_F32, none).out_array_in_place(VAC_F32, 4);
+  for (std::size_t i = 0; i < 3; ++i) {
+    sum.records().at(i).value = reinterpret_cast<std::uintptr_t>(&all[i * third]);
+    sum.records().at(i).bytes = third * sizeof(float);
+  }
+  const RawReply reply = client.run(sum);
+  ASSERT_EQ(reply.code(), VAC_OK) << reply.text();
+  for (std::size_t i = 0; i < third; i += 997) {
+    ASSERT_EQ(all[2 * third + i], static_cast<float>(i) + static_cast<float>(third + i)) << i;
+  }
+  EXPECT_EQ(shared_memory(client).at("copied_inputs"), 2);
+}
+
+TEST_F(RegionsInPlace, HoldLittleText) {
+  RawClient client = this->client();
+  RawRegion region(client, 4 * kMiB);
+  client.share(region);
+  std::ranges::fill(region.bytes(), std::byte{'a'});
+  const auto open_model = [&](std::uint64_t bytes) {
+    BuiltCall open(find_op("resource_open")->id);
+    open.string("").string("{}").out_scalar(VAC_U64).out_array(VAC_CHAR, 64);
+    open.records().at(0).value = reinterpret_cast<std::uintptr_t>(region.bytes().data());
+    open.records().at(0).bytes = bytes;
+    return client.run(open);
+  };
+  EXPECT_THAT(open_model(kMiB).text(), testing::Not(HasSubstr("shared memory")));
+  const RawReply refused = open_model(kMiB + 1);
+  EXPECT_EQ(refused.code(), VAC_EFBIG);
+  EXPECT_EQ(refused.text(),
+            "resource_open: more than 1.0 MB of text in shared memory: send text with the call");
 }
 
 TEST_F(CopiedRegions, OfSenselessSizesAreRefused) {
