@@ -33,7 +33,8 @@ def ops_h(operations: Sequence[Operation]) -> str:
     out.append("#ifndef VAC_OPS_H\n#define VAC_OPS_H\n")
     out.append("#include <stddef.h>\n#include <stdint.h>\n")
     out.extend(
-        f"#include <vac/{name}.h>" for name in ("async", "call", "export", "resource", "session", "tensor")
+        f"#include <vac/{name}.h>"
+        for name in ("async", "call", "export", "resource", "session", "tensor")
     )
     out.append('\n#ifdef __cplusplus\nextern "C" {\n#endif\n')
     out.append("enum vac_op {")

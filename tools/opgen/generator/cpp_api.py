@@ -90,9 +90,7 @@ def _submitting(operation: Operation, methods: Sequence[_Method], struct: str) -
     parameters = [*_parameters(methods), "const CallOptions& call_options = {}"]
     arguments = [cpp_string(operation.name), f"vac_{operation.name}_submit", "self()"]
     arguments.append("call_options")
-    arguments.extend(
-        method.adapter.replace("methods::", "methods::async::") for method in methods
-    )
+    arguments.extend(method.adapter.replace("methods::", "methods::async::") for method in methods)
     template = f"<{struct}>" if struct else ""
     head = f"  Future<{value}> {operation.name}_async("
     return "\n".join(
