@@ -17,8 +17,8 @@
  * a tensor of the caller's own, which is filled in place.
  *
  * vac_<operation>_submit is the same and does not wait: *call_handle becomes one that is waited for
- *   with the functions of
- * vac/async.h. call_options may be NULL. Arguments that are wrong are refused at once. */
+ * with the functions of vac/async.h. call_options may be NULL. Arguments that are wrong are refused
+ * at once. */
 #ifndef VAC_OPS_H
 #define VAC_OPS_H
 

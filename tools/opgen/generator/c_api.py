@@ -22,8 +22,9 @@ optional scalar is absent when its pointer is NULL, an optional output when all 
 Of a tensor for output, *x is NULL, and a new tensor comes back, which the caller frees; or *x is
 a tensor of the caller's own, which is filled in place.
 
-vac_<operation>_submit is the same and does not wait: *call_handle becomes one that is waited for with the functions of
-vac/async.h. call_options may be NULL. Arguments that are wrong are refused at once."""
+vac_<operation>_submit is the same and does not wait: *call_handle becomes one that is waited for
+with the functions of vac/async.h. call_options may be NULL. Arguments that are wrong are refused
+at once."""
 
 
 def ops_h(operations: Sequence[Operation]) -> str:

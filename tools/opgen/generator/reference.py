@@ -14,9 +14,10 @@ What vAccel can be asked to do. Each operation is an entry of `ops/*.toml`; the 
 method, the way through an agent and the arguments of a plugin's handler follow from it.
 `vaccel list ops` shows which of them a session serves.
 
-- C: `vac_<name>(session, ...)` in `<vac/ops.h>`. Returns `VAC_OK` or an error code. `vac_<name>_submit`
-  does not wait: it gives a handle (`<vac/async.h>`).
-- C++: `session.<name>(...)` in `<vac/vac.hpp>`. Outputs are returned.
+- C: `vac_<name>(session, ...)` in `<vac/ops.h>`. Returns `VAC_OK` or an error code.
+  `vac_<name>_submit` does not wait: it gives a handle (`<vac/async.h>`).
+- C++: `session.<name>(...)` in `<vac/vac.hpp>`. Outputs are returned. `session.<name>_async(...)`
+  does not wait: it gives a future (`<vac/future.hpp>`).
 - Plugins: `vac::ops::<Name>::Args` in `<vac/plugin_ops.hpp>`.
 
 A type that ends in `?` may be absent. An operation that is *idempotent* may be sent again by itself
