@@ -22,7 +22,7 @@ struct CallOptions {
   std::chrono::milliseconds deadline{0};  ///< from submitting to the end; 0: the session's timeout
   /// Told once that the call is done, by a thread of the library. It must return soon and throw
   /// nothing; what would wait is refused in it (VAC_EDEADLK). Submitting is not.
-  std::function<void()> done = {};
+  std::function<void()> done = nullptr;
 };
 
 namespace detail {

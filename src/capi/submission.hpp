@@ -105,7 +105,7 @@ class SubmissionOf final : public Submission {
       ++index;
       return code == VAC_OK;
     };
-    std::apply([&](auto&... argument) { (... && succeeds(function(argument))); }, arguments_);
+    std::apply([&](auto&... argument) { (void)(... && succeeds(function(argument))); }, arguments_);
     return code;
   }
   int give() override {

@@ -67,7 +67,7 @@ template <class Outcome>
 struct ValueOf;
 template <class T>
 struct ValueOf<Result<T>> {
-  using type = T;
+  using Type = T;
 };
 
 template <class T, class R, class... Arguments>
@@ -112,7 +112,7 @@ class SubmittedCall final : public vac::detail::PendingResult<T> {
 template <class R = void, class Function, class... Arguments>
 auto submit(const char* operation, Function* function, vac_session* session,
             const CallOptions& options, Arguments... arguments) {
-  using T = typename ValueOf<decltype(result<R>(arguments...))>::type;
+  using T = typename ValueOf<decltype(result<R>(arguments...))>::Type;
   auto call = std::make_unique<SubmittedCall<T, R, Arguments...>>(std::move(arguments)...);
   if (Status submitted = call->submit(operation, function, session, options); !submitted) {
     return Future<T>(std::move(submitted).error());
