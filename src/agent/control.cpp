@@ -151,9 +151,12 @@ Status region_open(Connection& connection, Arguments& arguments) {
 Status region_ready(Connection& connection, Arguments& arguments) {
   const auto id = static_cast<std::uint32_t>(arguments.scalar(0));
   const std::shared_ptr<Region> region = connection.regions().find(id);
-  if (region == nullptr) return Error{Errc::invalid, concat("there is no region ", id)};
+  if (region == nullptr || region->is_refused()) {
+    return Error{Errc::invalid, concat("there is no region ", id, " that waits for its proof")};
+  }
   if (!region->proves(arguments.bytes(1))) {
-    connection.regions().remove(id);
+    // Freed by region_drop or with the connection: here it would keep others waiting.
+    region->refuse();
     return Error{Errc::access_denied, concat("region ", id,
                                              " is not the memory that the client has mapped: it is "
                                              "closed, send data inline")};
@@ -228,7 +231,7 @@ constexpr std::array<Control, 10> kControls{{
     {"resource_drop", resource_drop, false},
     {"resource_read", resource_read, false},
     {"region_open", region_open, false},
-    {"region_ready", region_ready, false},
+    {"region_ready", region_ready, true},
     {"region_drop", region_drop, false},
     {"info", info, false},
 }};

@@ -46,6 +46,9 @@ class Region {
   /// Once proven calls may name it.
   void open() noexcept { open_.store(true, std::memory_order_release); }
   bool is_open() const noexcept { return open_.load(std::memory_order_acquire); }
+  /// It never will be: the client has something else mapped.
+  void refuse() noexcept { refused_.store(true, std::memory_order_relaxed); }
+  bool is_refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
   /// The client wants it no more: the system gets the memory back at the end, whoever still has it
   /// mapped.
   void forget() noexcept { forgotten_.store(true, std::memory_order_relaxed); }
@@ -60,7 +63,7 @@ class Region {
   std::size_t size_ = 0;
   std::uint64_t charge_ = 0;
   std::array<std::byte, kProofBytes> proof_{};
-  std::atomic<bool> open_{false}, forgotten_{false};
+  std::atomic<bool> open_{false}, refused_{false}, forgotten_{false};
 };
 
 /// The regions of one connection. Thread-safe.

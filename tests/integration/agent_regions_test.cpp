@@ -195,7 +195,8 @@ TEST_F(CopiedRegions, WithAWrongProofAreClosed) {
   EXPECT_EQ(refused.code(), VAC_EACCES);
   EXPECT_THAT(refused.text(), HasSubstr("send data inline"));
   proof[15] ^= std::byte{1};
-  EXPECT_EQ(test::prove_region(client, region.id(), proof).code(), VAC_EINVAL) << "it is gone";
+  EXPECT_EQ(test::prove_region(client, region.id(), proof).code(), VAC_EINVAL) << "it is closed";
+  EXPECT_EQ(test::drop_region(client, region.id()).code(), VAC_OK);
   EXPECT_EQ(mappings(), 0U);
 }
 

@@ -403,6 +403,12 @@ class OutputTest(OpgenTest):
             " ".join(body.split()),
             "return vac::capi::invoke( session, VAC_OP_WEAVE, "
             "vac::capi::in_array<VAC_F32>(a, a_count), "
+            "vac::capi::out_array<VAC_F32>(b, b_capacity, b_count)); } "
+            "int vac_weave_submit( vac_session *session, const vac_call_options *call_options, "
+            "const float *a, size_t a_count, float *b, size_t b_capacity, size_t *b_count, "
+            "vac_call_handle **call_handle) { "
+            "return vac::capi::submit( session, call_options, VAC_OP_WEAVE, call_handle, "
+            "vac::capi::in_array<VAC_F32>(a, a_count), "
             "vac::capi::out_array<VAC_F32>(b, b_capacity, b_count)); }",
         )
 
