@@ -214,7 +214,8 @@ void Connection::send_drops() {
     sent = post(drop.call());
     const MutexLock lock(mutex_);
     sending_drops_ = false;
-    if (sent && !end_) std::erase(drops_, next);
+    // This one alone: others came meanwhile, maybe with the same id.
+    if (sent && !end_) drops_.erase(std::ranges::find(drops_, next));
   }
 }
 

@@ -56,6 +56,26 @@ TEST(ConnectionDrop, WaitsForRoomAndThenLeaves) {
   EXPECT_EQ(dropped, (std::multiset<std::uint64_t>{7, 8}));
 }
 
+TEST(ConnectionDrop, OfTheSameIdTwiceLeavesTwice) {
+  Link link({.calls_in_flight = 2});
+  std::multiset<std::uint64_t> dropped;
+  Script script(link, [&] {
+    ReceivedFrame first = link.agent.receive(), second = link.agent.receive();
+    link.agent.reply(first);
+    link.agent.reply(second);
+    dropped = serve_noops(link.agent, 1);
+  });
+  NoopCall first, second;
+  Place* const one = *link.connection->start(first.call(), first.host().table(), Room::wait);
+  Place* const two = *link.connection->start(second.call(), second.host().table(), Room::wait);
+  for (const std::uint64_t id : {7, 7}) link.connection->drop_resource(id);
+  EXPECT_THAT(link.connection->finish(*one), Succeeds());
+  EXPECT_THAT(link.connection->finish(*two), Succeeds());
+  EXPECT_THAT(NoopCall().run(*link.connection), Succeeds());
+  script.join();
+  EXPECT_EQ(dropped, (std::multiset<std::uint64_t>{7, 7}));
+}
+
 TEST(ConnectionDrop, OfManyIdsLosesNone) {
   constexpr std::uint64_t kIds = 5000;
   constexpr int kCalls = 200;
