@@ -60,8 +60,9 @@ Status Connection::open_region(std::uint64_t bytes) {
   open.out_u64();
   VAC_CHECK(run(open.call(), nullptr));
   const auto id = static_cast<std::uint32_t>(open.value(2));
-  Status mapped = Error{Errc::protocol, "the agent granted less than a region's whole size"};
-  if (open.value(4) >= bytes) mapped = map_region(id, open.value(4));
+  // Mapping takes all of the memory: never more than what was asked for.
+  Status mapped = Error{Errc::protocol, "the agent granted another size than it was asked for"};
+  if (open.value(4) == bytes) mapped = map_region(id, bytes);
   if (!mapped) give_back({Control::region_drop, id});
   return mapped;
 }

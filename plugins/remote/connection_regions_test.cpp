@@ -142,6 +142,10 @@ TEST_F(ConnectionRegions, ThatCannotBeTrustedAreNotUsed) {
       {.seals = F_SEAL_GROW},
       {.bytes = 8, .real_bytes = 8},
       {.bytes = UINT64_MAX},
+      // More than was asked for, and more than any region has: the client would pay for it.
+      {.bytes = 4 * kMiB, .real_bytes = 4 * kMiB},
+      {.bytes = 3000 * kMiB, .real_bytes = 3000 * kMiB},
+      {.bytes = 4096 * kMiB, .real_bytes = 4096 * kMiB},
   };
   for (const Grant& grant : wrong) {
     Link fresh({.region_kinds = 1});
