@@ -27,6 +27,12 @@ vac_arg bare_record(const vac_arg& from) {
   return to;
 }
 
+/// What the callee checks and therefore copies: it gains nothing in a region.
+bool is_text(const vac_arg& record) {
+  return (record.form == VAC_ARRAY && record.type == VAC_CHAR) ||
+         (record.form == VAC_TENSOR && record.type == VAC_STRING);
+}
+
 bool has_data(const vac_arg& record) {
   return record.form == VAC_ARRAY || record.form == VAC_TENSOR;
 }
@@ -174,7 +180,8 @@ Status FrameEncoder::add_argument(const vac_arg& from, vac_arg& record, std::uin
   record.meta = from.meta;
   record.bytes = from.bytes;
   std::optional<RegionPart> part;
-  if (regions != nullptr && from.where == VAC_WHERE_INLINE && from.bytes != 0) {
+  const bool sent = is_text(from) && from.dir != VAC_OUT;
+  if (!sent && regions != nullptr && from.where == VAC_WHERE_INLINE && from.bytes != 0) {
     part = regions->find(data, from.bytes);
   }
   if (part) {

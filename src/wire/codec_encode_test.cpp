@@ -185,6 +185,35 @@ TEST(FrameEncoder, LeavesNoPointerInAFrame) {
   }
 }
 
+/// A region in which everything lies.
+class Everywhere final : public RegionMap {
+ public:
+  std::optional<RegionPart> find(const void* /*data*/, std::uint64_t /*bytes*/) override {
+    return RegionPart{3, 64};
+  }
+};
+
+/// The callee copies and checks it in any case.
+TEST(FrameEncoder, SendsTextThatLiesInARegion) {
+  BuiltCall call(find_op("noop")->id);
+  const std::vector<std::byte> strings = some_bytes(17);
+  call.string("text").tensor(VAC_STRING, {1}, strings).array(VAC_CHAR, some_bytes(40), VAC_INOUT);
+  call.bytes("bytes").tensor(VAC_U8, {17}, strings).out_array_in_place(VAC_CHAR, 40);
+  FrameEncoder encoder;
+  Everywhere regions;
+  ASSERT_TRUE(encoder.encode_call(call.call(), 1, 0, kLargest, &regions));
+  EXPECT_EQ(encoder.header().payload_bytes, 3 * 64U);
+  test::AlignedBytes frame = test::whole_frame(encoder);
+  const auto* const records = reinterpret_cast<const vac_arg*>(frame.data() + sizeof(FrameHeader));
+  for (const std::size_t sent : {0, 1, 2}) {
+    EXPECT_EQ(records[sent].where, VAC_WHERE_INLINE) << sent;
+    EXPECT_EQ(records[sent].value, 64 * sent);
+  }
+  for (const std::size_t named : {3, 4, 5}) EXPECT_EQ(records[named].where, 3U) << named;
+  ASSERT_EQ(encoder.placed().size(), 1U);
+  EXPECT_EQ(encoder.placed()[0].record, 5U);
+}
+
 /// Replies of an operation with one output list, one of each kind of output, and their faults.
 class ReplyTest : public testing::Test {
  protected:

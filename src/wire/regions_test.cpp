@@ -181,13 +181,17 @@ TEST_F(RegionCalls, SayWhenThereIsNoMemoryForACopy) {
 
 TEST_F(RegionCalls, HaveTextCopiedBeforeItIsChecked) {
   BuiltCall names(find_op("model_run")->id);
-  names.resource(1).list(VAC_IN, 1).string("name").list(VAC_IN, 0).list(VAC_IN, 0);
+  names.resource(1).list(VAC_IN, 1).string("").list(VAC_IN, 0).list(VAC_IN, 0);
   names.absent(VAC_BYTE, VAC_IN).list(VAC_OUT, VAC_ANY_COUNT);
   std::memcpy(at(512), "name", 4);
-  names.call().args[2].value = reinterpret_cast<std::uintptr_t>(at(512));
   FrameEncoder encoder;
   ASSERT_TRUE(encoder.encode_call(names.call(), 1, 0, kLargest, &shared_));
   AlignedBytes sent = test::whole_frame(encoder);
+  // Our own encoder sends text.
+  vac_arg& name = records_in(sent)[2];
+  name.where = kRegion;
+  name.value = 512;
+  name.bytes = 4;
   ASSERT_TRUE(decode_call(*find_op("model_run"), sent.bytes(), received_, &shared_));
   EXPECT_TRUE(shared_.was_checked);
   EXPECT_EQ(received_.args[2].value, reinterpret_cast<std::uintptr_t>(shared_.copy.data()));
