@@ -22,7 +22,11 @@ typedef struct vac_buffer vac_buffer;
  *
  * The caller frees it. It may outlive its session, and its memory may be used by any thread; while
  * a call runs that takes it as an argument, nobody else may write it, nor read what the call
- * writes. A child of fork() has the memory too, which it may share with its parent. */
+ * writes. That a call has ended with VAC_ETIMEDOUT or VAC_ECANCELED does not mean that the agent
+ * has stopped: until it has answered, the call's results may still be written into memory of a
+ * buffer that was given for them. Use other memory to try again, and free the buffer: its memory is
+ * not given out again before the answer. A child of fork() has the memory too, which it may share
+ * with its parent. */
 VAC_API int vac_buffer_new(vac_session* session, size_t bytes, vac_buffer** buffer);
 
 /* The memory goes when the buffer and every tensor in it are freed, in any order and by any thread,

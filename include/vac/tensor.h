@@ -20,7 +20,9 @@ typedef struct vac_tensor vac_tensor;
  * A tensor may be read by several threads at once, written by one. It may outlive its session. */
 
 /* Memory of the tensor's own, 64-byte aligned, zeroed. From 4096 bytes on it is what a buffer of
- * the session has (vac/buffer.h), which calls need not copy where the session has such memory. */
+ * the session has (vac/buffer.h), which calls need not copy where the session has such memory. As
+ * with a buffer, after VAC_ETIMEDOUT or VAC_ECANCELED a result may still be written into a tensor
+ * that the call named, until the agent has answered: try again with another one. */
 VAC_API int vac_tensor_new(vac_session* session, uint8_t type, size_t rank, const int64_t* dims,
                            vac_tensor** tensor);
 /* The caller's memory, which stays his and must live as long as the tensor. */
