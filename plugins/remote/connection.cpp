@@ -28,22 +28,22 @@ constexpr std::int64_t kPingPatienceNs = 100'000'000;
 Result<std::unique_ptr<Connection>> Connection::create(std::unique_ptr<transport::Channel> channel,
                                                        std::string address,
                                                        const wire::Hello& agreed,
-                                                       std::int64_t grace_ns) {
+                                                       const Times& times) {
   Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_event) {
     return errno_error(errno, concat("open ", address, ": cannot make an eventfd"));
   }
-  return std::unique_ptr<Connection>(new Connection(std::move(channel), std::move(wake_event),
-                                                    std::move(address), agreed, grace_ns));
+  return std::unique_ptr<Connection>(
+      new Connection(std::move(channel), std::move(wake_event), std::move(address), agreed, times));
 }
 
 Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_event,
-                       std::string address, const wire::Hello& agreed, std::int64_t grace_ns)
+                       std::string address, const wire::Hello& agreed, const Times& times)
     : channel_(std::move(channel)),
       wake_event_(std::move(wake_event)),
       address_(std::move(address)),
       largest_frame_(agreed.largest_frame),
-      grace_ns_(grace_ns),
+      times_(times),
       arena_(agreed.region_kinds == 0 ? nullptr : Arena::create()),
       table_(agreed.calls_in_flight),
       reader_(agreed.largest_frame) {
@@ -88,7 +88,7 @@ Result<Place*> Connection::send_new(vac_call& call, const vac_host* host, Room r
   if (op == nullptr) {
     return Error{Errc::not_supported, concat("operation ", call.op, " is not known here")};
   }
-  Patience patience(call, grace_ns_);
+  Patience patience(call, times_.grace);
   if (patience.over()) return stop_error(*op, patience.stop());
   VAC_TRY(Place * place, take_place(call, *op, host, patience, room));
   if (place == nullptr) return place;

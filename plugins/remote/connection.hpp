@@ -39,14 +39,20 @@ namespace vac::remote {
 /// Whether to wait for a place among the calls in flight.
 enum class Room : std::uint8_t { wait, only_if_free };
 
+/// How long a connection waits, in nanoseconds. Tests have less time.
+struct Times {
+  std::int64_t grace = Patience::kGraceNs;      ///< see Patience
+  std::int64_t new_region = 2'000'000'000;      ///< from the question to its use
+  std::int64_t region_refusal = 1'000'000'000;  ///< until the agent is asked again
+};
+
 /// Thread-safe. Outlives its calls.
 class Connection {
  public:
-  /// Over a channel on which both sides have said hello. `address` is for messages, `grace_ns` see
-  /// Patience.
+  /// Over a channel on which both sides have said hello. `address` is for messages.
   static Result<std::unique_ptr<Connection>> create(std::unique_ptr<transport::Channel> channel,
                                                     std::string address, const wire::Hello& agreed,
-                                                    std::int64_t grace_ns = Patience::kGraceNs);
+                                                    const Times& times = {});
   /// Says goodbye. No call may be in flight, but posted ones.
   ~Connection();
   Connection(const Connection&) = delete;
@@ -74,8 +80,11 @@ class Connection {
   void drop_resource(std::uint64_t id) noexcept VAC_EXCLUDES(mutex_);
 
   /// Memory that calls of this connection need not send, as long as it lasts; nullptr: there is
-  /// none to be had now, use other memory. Its content is not zero. May ask the agent for more.
-  std::unique_ptr<RegionBuffer> new_buffer(std::uint64_t bytes) VAC_EXCLUDES(growth_, mutex_);
+  /// none to be had now, use other memory. Its content is not zero. May ask the agent for more, and
+  /// waits for that as long as Times::new_region, or `timeout_ns` where that is shorter; 0: it is
+  /// not.
+  std::unique_ptr<RegionBuffer> new_buffer(std::uint64_t bytes, std::int64_t timeout_ns = 0)
+      VAC_EXCLUDES(growth_, mutex_);
   /// Gives regions that the buffers of late do not need back to the agent, without waiting for an
   /// answer; to be called when a buffer is gone.
   void return_regions() noexcept VAC_EXCLUDES(mutex_);
@@ -113,7 +122,7 @@ class Connection {
   };
 
   Connection(std::unique_ptr<transport::Channel> channel, Fd wake_event, std::string address,
-             const wire::Hello& agreed, std::int64_t grace_ns);
+             const wire::Hello& agreed, const Times& times);
 
   // connection.cpp: places, results, the end.
   Result<Place*> send_new(vac_call& call, const vac_host* host, Room room) VAC_EXCLUDES(mutex_);
@@ -137,9 +146,10 @@ class Connection {
   Error stop_error(const Op& op, Patience::Stop stop) const;
 
   // connection_regions.cpp: shared memory.
-  Status open_region(std::uint64_t bytes) VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
-  Status map_region(std::uint32_t id, std::uint64_t bytes) VAC_REQUIRES(growth_)
+  Status open_region(std::uint64_t bytes, std::int64_t deadline_ns) VAC_REQUIRES(growth_)
       VAC_EXCLUDES(mutex_);
+  Status map_region(std::uint32_t id, std::uint64_t bytes, std::int64_t deadline_ns)
+      VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
   void end_pins(Place& place) VAC_REQUIRES(mutex_);
 
   // connection_send.cpp: the turn.
@@ -180,7 +190,7 @@ class Connection {
   const Fd wake_event_;  // for who polls: a writer while another leads, a leader who wants room
   const std::string address_;
   const std::uint64_t largest_frame_;
-  const std::int64_t grace_ns_;
+  const Times times_;
   const std::shared_ptr<Arena> arena_;  // shared with its buffers; nullptr: the agent shares none
 
   // Who asks the agent for a region does so alone, from the question to the answer.

@@ -122,7 +122,7 @@ TEST(ConnectionDeadline, LeavesAReplyThatHasBegunTheTimeToComeToItsEnd) {
 }
 
 TEST(ConnectionDeadline, GivesAConnectionUpWhoseReplyStopsInTheMiddle) {
-  Link link({.grace_ns = 20 * kMillisecondNs});
+  Link link({.times = {.grace = 20 * kMillisecondNs}});
   Script script(link, [&] {
     ReceivedFrame frame = link.agent.receive();
     const auto reply = link.agent.reply_frames(frame, minmax_answer({7}));
@@ -137,7 +137,7 @@ TEST(ConnectionDeadline, GivesAConnectionUpWhoseReplyStopsInTheMiddle) {
 }
 
 TEST(ConnectionDeadline, OfAFollowerGivesAConnectionUpWhoseReplyStopsInTheMiddle) {
-  Link link({.grace_ns = 20 * kMillisecondNs});
+  Link link({.times = {.grace = 20 * kMillisecondNs}});
   Sleeper leader;
   Script script(link, [&] {
     ReceivedFrame first = link.agent.receive();
@@ -207,7 +207,7 @@ TEST(ConnectionDeadline, WithdrawsACallOfWhichNothingHasLeft) {
 }
 
 TEST(ConnectionDeadline, StopsALargePayloadThatTheAgentDoesNotTake) {
-  Link link({.buffer_bytes = 65536, .grace_ns = 20 * kMillisecondNs});
+  Link link({.buffer_bytes = 65536, .times = {.grace = 20 * kMillisecondNs}});
   MinmaxCall call(4, (8U << 20) / sizeof(double));
   call.deadline_in_ms(20);
   EXPECT_THAT(call.run(*link.connection), kTimedOut);

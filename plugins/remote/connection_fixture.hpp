@@ -100,7 +100,7 @@ inline test::ScriptedAnswer minmax_answer(const std::vector<double>& result) {
 struct LinkOptions {
   std::optional<int> buffer_bytes = std::nullopt;
   std::uint32_t calls_in_flight = wire::kMaxCallsInFlight;
-  std::int64_t grace_ns = Patience::kGraceNs;
+  Times times = {};
   std::uint32_t region_kinds = 0;
 };
 
@@ -112,8 +112,7 @@ struct Link {
     wire::Hello agreed;
     agreed.calls_in_flight = options.calls_in_flight;
     agreed.region_kinds = options.region_kinds;
-    connection =
-        *Connection::create(std::move(pair.client), "unix:///test", agreed, options.grace_ns);
+    connection = *Connection::create(std::move(pair.client), "unix:///test", agreed, options.times);
   }
 
   test::ScriptedPeer agent;

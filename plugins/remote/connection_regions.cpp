@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -16,9 +17,6 @@
 namespace vac::remote {
 namespace {
 
-constexpr std::int64_t kRegionPatienceNs = 2'000'000'000;
-/// After a refusal for want of room the agent is not asked again for so long.
-constexpr std::int64_t kRefusalNs = 1'000'000'000;
 constexpr std::size_t kProofBytes = 16;
 
 /// Whether memory behind the descriptor stays as large as that: else reading it could be a SIGBUS.
@@ -31,18 +29,22 @@ bool keeps_its_size(const Fd& memory, std::uint64_t bytes) noexcept {
 
 }  // namespace
 
-std::unique_ptr<RegionBuffer> Connection::new_buffer(std::uint64_t bytes) {
+std::unique_ptr<RegionBuffer> Connection::new_buffer(std::uint64_t bytes, std::int64_t timeout_ns) {
   if (arena_ == nullptr || bytes == 0) return nullptr;
   if (auto buffer = arena_->allocate(bytes)) return buffer;
+  const std::int64_t patience_ns =
+      timeout_ns == 0 ? times_.new_region : std::min(timeout_ns, times_.new_region);
+  const std::int64_t deadline_ns = now_ns() + patience_ns;
   const MutexLock lock(growth_);
   // Whoever was here before may have brought one.
   if (auto buffer = arena_->allocate(bytes)) return buffer;
   const std::optional<std::uint64_t> wanted = arena_->next_region_bytes(bytes);
-  if (!wanted || now_ns() < refused_until_ns_) return nullptr;
-  Status opened = open_region(*wanted);
+  const std::int64_t now = now_ns();
+  if (!wanted || now < refused_until_ns_ || now >= deadline_ns) return nullptr;
+  Status opened = open_region(*wanted, deadline_ns);
   if (opened) return arena_->allocate(bytes);
   if (opened.error().code() == Errc::no_space || opened.error().code() == Errc::no_memory) {
-    refused_until_ns_ = now_ns() + kRefusalNs;
+    refused_until_ns_ = now_ns() + times_.region_refusal;
   } else {
     // A late descriptor could be taken for another region's.
     arena_->close_growth();
@@ -50,8 +52,8 @@ std::unique_ptr<RegionBuffer> Connection::new_buffer(std::uint64_t bytes) {
   return nullptr;
 }
 
-Status Connection::open_region(std::uint64_t bytes) {
-  ControlCall open(Control::region_open, now_ns() + kRegionPatienceNs);
+Status Connection::open_region(std::uint64_t bytes, std::int64_t deadline_ns) {
+  ControlCall open(Control::region_open, deadline_ns);
   open.in_u64(bytes);
   open.in_u32(static_cast<std::uint32_t>(wire::RegionKind::memfd));
   open.out_u32();
@@ -62,12 +64,12 @@ Status Connection::open_region(std::uint64_t bytes) {
   const auto id = static_cast<std::uint32_t>(open.value(2));
   // Mapping takes all of the memory: never more than what was asked for.
   Status mapped = Error{Errc::protocol, "the agent granted another size than it was asked for"};
-  if (open.value(4) == bytes) mapped = map_region(id, bytes);
+  if (open.value(4) == bytes) mapped = map_region(id, bytes, deadline_ns);
   if (!mapped) give_back({Control::region_drop, id});
   return mapped;
 }
 
-Status Connection::map_region(std::uint32_t id, std::uint64_t bytes) {
+Status Connection::map_region(std::uint32_t id, std::uint64_t bytes, std::int64_t deadline_ns) {
   const Fd memory = channel_->take_descriptor();
   if (!memory) return Error{Errc::protocol, "the agent sent no descriptor of a region"};
   if (bytes < kProofBytes || bytes > SIZE_MAX || !keeps_its_size(memory, bytes)) {
@@ -77,7 +79,7 @@ Status Connection::map_region(std::uint32_t id, std::uint64_t bytes) {
                               MAP_SHARED | MAP_POPULATE, memory.get(), 0);
   if (mapped == MAP_FAILED) return errno_error(errno, "cannot map a region");
   auto region = std::make_unique<MappedRegion>(static_cast<std::byte*>(mapped), bytes, id);
-  ControlCall ready(Control::region_ready, now_ns() + kRegionPatienceNs);
+  ControlCall ready(Control::region_ready, deadline_ns);
   ready.in_u32(id);
   ready.in_bytes(region->base(), kProofBytes);
   VAC_CHECK(run(ready.call(), nullptr));

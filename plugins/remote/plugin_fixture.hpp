@@ -123,6 +123,9 @@ class TestSession {
     return state;
   }
   void detach(void* state) { table().resource_detach(plugin_.state(), state); }
+  int alloc_buffer(std::uint64_t bytes, vac_buffer_view& view) {
+    return table().buffer_alloc(plugin_.state(), session_, bytes, &view);
+  }
   int submit(test::FakeCall& call) {
     call.call().session_state = session_;
     return plugin_.submit(call);

@@ -39,6 +39,7 @@ struct PluginState {
 struct SessionState {
   const vac_host& host;
   std::shared_ptr<Connection> connection;  // shared with the session's resources
+  std::int64_t timeout_ns;                 // of what is asked on its behalf; 0: none
 };
 
 /// Runs a function of the table: nothing is thrown at the host, and it hears what went wrong.
@@ -92,7 +93,8 @@ int open_session(void* plugin, const vac_session_view* view, void** session) {
     VAC_TRY(const SessionOptions options,
             parse_session_options(view->options_json == nullptr ? "" : view->options_json));
     VAC_TRY(std::shared_ptr<Connection> connection, connect_to(view->address, options));
-    *session = new SessionState{host, std::move(connection)};
+    const std::chrono::nanoseconds timeout = options.timeout;
+    *session = new SessionState{host, std::move(connection), timeout.count()};
     return {};
   });
 }
@@ -141,7 +143,7 @@ int alloc_buffer(void* /*plugin*/, void* session, std::uint64_t bytes, vac_buffe
   const auto& opened = *static_cast<SessionState*>(session);
   int code = VAC_ENOMEM;
   const int failed = guarded(opened.host, nullptr, [&]() -> Status {
-    std::unique_ptr<RegionBuffer> buffer = opened.connection->new_buffer(bytes);
+    std::unique_ptr<RegionBuffer> buffer = opened.connection->new_buffer(bytes, opened.timeout_ns);
     if (buffer == nullptr) return {};
     *view = {buffer->data(), buffer->bytes(), 0};
     // free_buffer() has it back.

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
 
+#include "control_call.hpp"
 #include "plugin_fixture.hpp"
 
 namespace vac::remote {
@@ -90,6 +92,31 @@ TEST(RemotePlugin, TellsTheHostWhyACallFailed) {
             "connection to " + session.address() +
                 " was lost (the agent ended or was killed) during noop: look at the agent's log, "
                 "and open the session again when it runs");
+}
+
+/// As the agent is told, in microseconds.
+TEST(RemotePlugin, WaitsForABufferNoLongerThanForACall) {
+  struct Case {
+    const char* options;
+    std::uint32_t most_us;
+  };
+  wire::Hello sharing;
+  sharing.region_kinds = 1;
+  for (const Case& row : {Case{R"({"timeout_ms": 40})", 40'000},
+                          Case{R"({"timeout_ms": 3600000})", 2'000'000}, Case{"{}", 2'000'000}}) {
+    TestSession session(
+        [&](ScriptedPeer& agent) {
+          const ReceivedFrame open = agent.receive();
+          EXPECT_EQ(open.header.code, static_cast<std::uint32_t>(Control::region_open));
+          EXPECT_GT(open.header.detail, 0U);
+          EXPECT_LE(open.header.detail, row.most_us);
+          agent.fail(open.header.request, VAC_ENOSPC, 0, "the tenant's limit");
+        },
+        row.options, sharing);
+    ASSERT_EQ(session.code(), VAC_OK) << session.host().error;
+    vac_buffer_view view{};
+    EXPECT_EQ(session.alloc_buffer(4096, view), VAC_ENOMEM) << "use other memory";
+  }
 }
 
 TEST(RemotePlugin, TakesOneCallAtATime) {
