@@ -186,12 +186,15 @@ void Connection::give_back(Drop drop) noexcept {
   try {
     {
       const MutexLock lock(mutex_);
-      if (end_ || drops_.size() == kMostDrops) return;
-      drops_.push_back(drop);
+      queue_drop(drop);
     }
     send_drops();
   } catch (const std::bad_alloc&) {  // the agent keeps it until the connection ends
   }
+}
+
+void Connection::queue_drop(Drop drop) {
+  if (!end_ && drops_.size() < kMostDrops) drops_.push_back(drop);
 }
 
 /// As many as half of the places take: calls that somebody waits for come first. One thread at a

@@ -82,7 +82,7 @@ class Connection {
   /// Memory that calls of this connection need not send, as long as it lasts; nullptr: there is
   /// none to be had now, use other memory. Its content is not zero. May ask the agent for more, and
   /// waits for that as long as Times::new_region, or `timeout_ns` where that is shorter; 0: it is
-  /// not.
+  /// not. An agent that had none to give or did not answer in time is asked again later.
   std::unique_ptr<RegionBuffer> new_buffer(std::uint64_t bytes, std::int64_t timeout_ns = 0)
       VAC_EXCLUDES(growth_, mutex_);
   /// Gives regions that the buffers of late do not need back to the agent, without waiting for an
@@ -133,6 +133,7 @@ class Connection {
   bool try_leave(Place& place, Departure& departure) VAC_REQUIRES(mutex_);
   void wait_for_signal(Place& place);
   void give_back(Drop drop) noexcept VAC_EXCLUDES(mutex_);
+  void queue_drop(Drop drop) VAC_REQUIRES(mutex_);
   void send_drops() VAC_EXCLUDES(mutex_);
   Status take_result(const Place& place) VAC_REQUIRES(mutex_);
   void free_place(Place& place) VAC_REQUIRES(mutex_);
@@ -148,8 +149,10 @@ class Connection {
   // connection_regions.cpp: shared memory.
   Status open_region(std::uint64_t bytes, std::int64_t deadline_ns) VAC_REQUIRES(growth_)
       VAC_EXCLUDES(mutex_);
-  Status map_region(std::uint32_t id, std::uint64_t bytes, std::int64_t deadline_ns)
+  Status map_region(std::uint32_t id, Fd memory, std::uint64_t bytes, std::int64_t deadline_ns)
       VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
+  bool region_unanswered() VAC_EXCLUDES(mutex_);
+  bool return_late_region(const Place& place) VAC_EXCLUDES(mutex_);  // the leader's
   void end_pins(Place& place) VAC_REQUIRES(mutex_);
 
   // connection_send.cpp: the turn.

@@ -21,6 +21,7 @@ constexpr std::int64_t kMillisecondNs = 1'000'000;
 constexpr std::int64_t kFineMs = 4;
 // A time-out that was set for another call serves if it ends no later, and not senselessly often.
 constexpr std::int64_t kOftenMs = 1000;
+constexpr auto kRegionOpen = static_cast<std::uint32_t>(Control::region_open);
 
 bool strings_fit(const Place& place) {
   return std::ranges::all_of(place.strings, [](const IncomingStrings& strings) {
@@ -210,7 +211,7 @@ bool Connection::on_reply(const wire::FrameHeader& header) {
   if (place == nullptr) return breach("it answered a call that is not in flight");
   place->answered = true;
   if ((header.flags & wire::kFlagPayloadFollows) != 0) place->payload_left = header.payload_bytes;
-  if (frame_dropped_) return true;
+  if (frame_dropped_) return place->op->id != kRegionOpen || return_late_region(*place);
   place->call->queue_us = header.queue_us;
   place->call->plugin_us = header.plugin_us;
   place->call->agent_us = header.agent_us;

@@ -27,6 +27,28 @@ bool keeps_its_size(const Fd& memory, std::uint64_t bytes) noexcept {
          status.st_size >= 0 && static_cast<std::uint64_t>(status.st_size) >= bytes;
 }
 
+/// The question for a region and its answer.
+class RegionOpen : public ControlCall {
+ public:
+  RegionOpen(std::uint64_t bytes, std::int64_t deadline_ns) noexcept
+      : ControlCall(Control::region_open, deadline_ns) {
+    in_u64(bytes);
+    in_u32(static_cast<std::uint32_t>(wire::RegionKind::memfd));
+    out_u32();
+    out_u32();
+    out_u64();
+    out_u64();
+  }
+  std::uint32_t id() const noexcept { return static_cast<std::uint32_t>(value(2)); }
+  std::uint64_t granted_bytes() const noexcept { return value(4); }
+};
+
+/// Whether the agent would say the same again and again.
+bool is_final(Errc refusal) noexcept {
+  return refusal == Errc::not_supported || refusal == Errc::protocol ||
+         refusal == Errc::access_denied || refusal == Errc::invalid;
+}
+
 }  // namespace
 
 std::unique_ptr<RegionBuffer> Connection::new_buffer(std::uint64_t bytes, std::int64_t timeout_ns) {
@@ -41,36 +63,33 @@ std::unique_ptr<RegionBuffer> Connection::new_buffer(std::uint64_t bytes, std::i
   const std::optional<std::uint64_t> wanted = arena_->next_region_bytes(bytes);
   const std::int64_t now = now_ns();
   if (!wanted || now < refused_until_ns_ || now >= deadline_ns) return nullptr;
+  if (region_unanswered()) return nullptr;
   Status opened = open_region(*wanted, deadline_ns);
   if (opened) return arena_->allocate(bytes);
-  if (opened.error().code() == Errc::no_space || opened.error().code() == Errc::no_memory) {
-    refused_until_ns_ = now_ns() + times_.region_refusal;
-  } else {
-    // A late descriptor could be taken for another region's.
+  if (is_final(opened.error().code())) {
     arena_->close_growth();
+  } else {
+    refused_until_ns_ = now_ns() + times_.region_refusal;
   }
   return nullptr;
 }
 
 Status Connection::open_region(std::uint64_t bytes, std::int64_t deadline_ns) {
-  ControlCall open(Control::region_open, deadline_ns);
-  open.in_u64(bytes);
-  open.in_u32(static_cast<std::uint32_t>(wire::RegionKind::memfd));
-  open.out_u32();
-  open.out_u32();
-  open.out_u64();
-  open.out_u64();
-  VAC_CHECK(run(open.call(), nullptr));
-  const auto id = static_cast<std::uint32_t>(open.value(2));
+  RegionOpen open(bytes, deadline_ns);
+  Status answered = run(open.call(), nullptr);
+  Fd memory = channel_->take_descriptor();
+  if (!answered) return answered;
   // Mapping takes all of the memory: never more than what was asked for.
   Status mapped = Error{Errc::protocol, "the agent granted another size than it was asked for"};
-  if (open.value(4) == bytes) mapped = map_region(id, bytes, deadline_ns);
-  if (!mapped) give_back({Control::region_drop, id});
+  if (open.granted_bytes() == bytes) {
+    mapped = map_region(open.id(), std::move(memory), bytes, deadline_ns);
+  }
+  if (!mapped) give_back({Control::region_drop, open.id()});
   return mapped;
 }
 
-Status Connection::map_region(std::uint32_t id, std::uint64_t bytes, std::int64_t deadline_ns) {
-  const Fd memory = channel_->take_descriptor();
+Status Connection::map_region(std::uint32_t id, Fd memory, std::uint64_t bytes,
+                              std::int64_t deadline_ns) {
   if (!memory) return Error{Errc::protocol, "the agent sent no descriptor of a region"};
   if (bytes < kProofBytes || bytes > SIZE_MAX || !keeps_its_size(memory, bytes)) {
     return Error{Errc::protocol, "the agent sent memory that is smaller than its region"};
@@ -84,6 +103,34 @@ Status Connection::map_region(std::uint32_t id, std::uint64_t bytes, std::int64_
   ready.in_bytes(region->base(), kProofBytes);
   VAC_CHECK(run(ready.call(), nullptr));
   return arena_->add(std::move(region));
+}
+
+/// Whether a question is in flight that nobody waits for any more. Another one would let two
+/// descriptors come, and an agent that answers none would have all places taken in the end.
+bool Connection::region_unanswered() {
+  const MutexLock lock(mutex_);
+  bool found = false;
+  for (const Place& place : table_.places()) {
+    found = found || (table_.taken(place) && place.abandoned &&
+                      place.op->id == static_cast<std::uint32_t>(Control::region_open));
+  }
+  return found;
+}
+
+/// The leader has the answer to such a question: what it grants goes back with one of the next
+/// calls. False: it broke the protocol.
+bool Connection::return_late_region(const Place& place) {
+  (void)channel_->take_descriptor();
+  if (reader_.header().code != VAC_OK) return true;
+  RegionOpen late(0, 0);
+  Scatter no_payload;
+  std::vector<IncomingStrings> no_strings;
+  const Status planned =
+      plan_.make(*place.op, reader_.head(), late.call(), nullptr, {}, no_payload, no_strings);
+  if (!planned) return breach(planned.error().text());
+  const MutexLock lock(mutex_);
+  queue_drop({Control::region_drop, late.id()});
+  return true;
 }
 
 void Connection::return_regions() noexcept {

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "connection_fixture.hpp"
+#include "support/process_state.hpp"
 
 namespace vac::remote {
 namespace {
@@ -30,9 +31,12 @@ class ConnectionRegions : public testing::Test {
     EXPECT_EQ(frame.header.code, op);
     return frame;
   }
-  /// Answers region_open.
+  /// Answers the next region_open.
   void grant(const Grant& grant = {}) {
     ReceivedFrame open = receive(kOpen);
+    answer(open, grant);
+  }
+  void answer(ReceivedFrame& open, const Grant& grant = {}) {
     EXPECT_EQ(open.scalar(1), 1U);
     asked_ = open.scalar(0);
     memory_.reset(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -62,6 +66,10 @@ class ConnectionRegions : public testing::Test {
     auto made = link_.connection->new_buffer(bytes);
     script.join();
     return made;
+  }
+  void restart(const Times& times) {
+    Link fresh({.times = times, .region_kinds = 1});
+    std::swap(fresh, link_);
   }
   void expect_not_asked() {
     EXPECT_EQ(link_.connection->new_buffer(kMiB), nullptr);
@@ -119,6 +127,68 @@ TEST_F(ConnectionRegions, OfAnAgentWithoutThemAreNeverAskedForAgain) {
   expect_not_asked();
 }
 
+TEST_F(ConnectionRegions, AreAskedForAgainWhereTheAgentWasNotAbleTo) {
+  for (const int code : {VAC_ENOSPC, VAC_ENOMEM, VAC_ETIMEDOUT, VAC_ECANCELED, VAC_EMFILE,
+                         VAC_EAGAIN, VAC_EBUSY, VAC_EIO}) {
+    restart({.region_refusal = 0});
+    EXPECT_EQ(buffer(kMiB,
+                     [&] {
+                       ReceivedFrame open = receive(kOpen);
+                       link_.agent.fail(open.header.request, code, 0, "not now");
+                     }),
+              nullptr);
+    EXPECT_NE(buffer(kMiB, [&] { grant(), take_proof(); }), nullptr) << code;
+  }
+}
+
+/// It was busy for longer than anybody waits for a buffer.
+TEST_F(ConnectionRegions, ThatComeTooLateGoBackAndAreAskedForAgain) {
+  restart({.region_refusal = 0});
+  const std::size_t descriptors = test::state_of(::getpid()).descriptors;
+  ReceivedFrame open;
+  Script slow(link_, [&] {
+    open = receive(kOpen);
+    EXPECT_EQ(link_.agent.receive().header.kind, wire::Kind::cancel);
+  });
+  EXPECT_EQ(link_.connection->new_buffer(kMiB, 100 * kMillisecondNs), nullptr);
+  slow.join();
+  expect_not_asked();
+  Script late(link_, [&] {
+    ReceivedFrame noop = receive(VAC_OP_NOOP);
+    answer(open);
+    link_.agent.reply(noop);
+    ReceivedFrame drop = receive(kDrop);
+    EXPECT_EQ(drop.scalar(0), 1U);
+    link_.agent.reply(drop);
+  });
+  EXPECT_THAT(NoopCall().run(*link_.connection), Succeeds());
+  late.join();
+  memory_.reset();
+  EXPECT_EQ(test::state_of(::getpid()).descriptors, descriptors) << "the late one is closed";
+  const auto made = buffer(kMiB, [&] { grant({.id = 2}), take_proof(); });
+  ASSERT_NE(made, nullptr);
+  made->data()[0] = std::byte{7};
+  std::byte seen{};
+  ASSERT_EQ(::pread(memory_.get(), &seen, 1, 0), 1);
+  EXPECT_EQ(seen, std::byte{7}) << "it is the memory of the second answer";
+}
+
+/// Nothing was granted: nothing goes back.
+TEST_F(ConnectionRegions, ThatAreRefusedTooLateAreAskedForAgain) {
+  restart({.region_refusal = 0});
+  Script script(link_, [&] {
+    ReceivedFrame open = receive(kOpen);
+    EXPECT_EQ(link_.agent.receive().header.kind, wire::Kind::cancel);
+    ReceivedFrame noop = receive(VAC_OP_NOOP);
+    link_.agent.fail(open.header.request, VAC_ECANCELED, 0, "cancelled");
+    link_.agent.reply(noop);
+  });
+  EXPECT_EQ(link_.connection->new_buffer(kMiB, 100 * kMillisecondNs), nullptr);
+  EXPECT_THAT(NoopCall().run(*link_.connection), Succeeds());
+  script.join();
+  EXPECT_NE(buffer(kMiB, [&] { grant(), take_proof(); }), nullptr);
+}
+
 TEST_F(ConnectionRegions, WhoseProofIsRefusedAreNotUsed) {
   EXPECT_EQ(buffer(kMiB,
                    [&] {
@@ -148,8 +218,7 @@ TEST_F(ConnectionRegions, ThatCannotBeTrustedAreNotUsed) {
       {.bytes = 4096 * kMiB, .real_bytes = 4096 * kMiB},
   };
   for (const Grant& grant : wrong) {
-    Link fresh({.region_kinds = 1});
-    std::swap(fresh, link_);
+    restart({});
     EXPECT_EQ(buffer(kMiB,
                      [&] {
                        this->grant(grant);
