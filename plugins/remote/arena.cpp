@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -32,10 +33,16 @@ struct Arena::Region {
         uses(static_cast<std::size_t>(memory->bytes() / Buddy::kSmallestBlock)) {}
 
   void free_block(std::uint32_t page) noexcept { buddy.release(page * Buddy::kSmallestBlock); }
+  /// Whether no block was taken since that long; the first who asks starts the clock.
+  bool idle_for(std::int64_t idle_ns, std::int64_t now_ns) noexcept {
+    if (!empty_since_ns) empty_since_ns = now_ns;
+    return now_ns - *empty_since_ns >= idle_ns;
+  }
 
   std::unique_ptr<MappedRegion> memory;
   Buddy buddy;
   std::vector<Use> uses;
+  std::optional<std::int64_t> empty_since_ns;  // nothing while a block is taken
 };
 
 std::shared_ptr<Arena> Arena::create() { return std::shared_ptr<Arena>(new Arena); }
@@ -96,6 +103,7 @@ std::unique_ptr<RegionBuffer> Arena::allocate(std::uint64_t bytes) {
     block.region_ = i;
     block.page_ = static_cast<std::uint32_t>(*offset / Buddy::kSmallestBlock);
     region.uses[block.page_].held = true;
+    region.empty_since_ns.reset();
     ++held_;
     buffer->data_ = region.memory->base() + *offset;
     buffer->bytes_ = bytes;
@@ -167,25 +175,40 @@ void Arena::free_block(Pin block) noexcept {
   }
 }
 
-std::vector<std::unique_ptr<MappedRegion>> Arena::take_surplus() {
+/// The place of the region that stays; kMostRegions: none is empty.
+std::uint32_t Arena::largest_empty() const noexcept {
+  std::uint32_t largest = kMostRegions;
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < regions_.size(); ++i) {
+    const Region* const region = regions_[i].get();
+    if (region == nullptr || !region->buddy.empty() || region->memory->bytes() <= bytes) continue;
+    largest = i;
+    bytes = region->memory->bytes();
+  }
+  return largest;
+}
+
+std::vector<std::unique_ptr<MappedRegion>> Arena::take_surplus(std::int64_t now_ns,
+                                                               std::int64_t idle_ns) {
   std::vector<std::unique_ptr<MappedRegion>> taken;
   taken.reserve(kMostRegions);
   const MutexLock lock(mutex_);
-  surplus_.store(false, std::memory_order_relaxed);
-  if (orphaned_) return taken;
-  std::unique_ptr<Region>* largest = nullptr;
-  for (std::uint32_t i = 0; i < regions_.size(); ++i) {
-    std::unique_ptr<Region>* unused = &regions_[i];
-    if (*unused == nullptr || !(*unused)->buddy.empty()) continue;
-    if (largest == nullptr) {
-      largest = unused;
+  bool more = false;
+  const std::uint32_t kept = orphaned_ ? kMostRegions : largest_empty();
+  for (std::uint32_t i = 0; i < regions_.size() && kept != kMostRegions; ++i) {
+    Region* const region = regions_[i].get();
+    if (region == nullptr || !region->buddy.empty()) continue;
+    const bool idle = region->idle_for(idle_ns, now_ns);
+    if (i == kept) continue;
+    if (!idle) {
+      more = true;
       continue;
     }
-    if ((*unused)->memory->bytes() > (*largest)->memory->bytes()) std::swap(unused, largest);
-    taken.push_back(std::move((*unused)->memory));
-    unused->reset();
-    set_range(static_cast<std::uint32_t>(unused - regions_.data()), 0, 0);
+    taken.push_back(std::move(region->memory));
+    regions_[i].reset();
+    set_range(i, 0, 0);
   }
+  surplus_.store(more, std::memory_order_relaxed);
   return taken;
 }
 

@@ -78,12 +78,15 @@ class Arena : public std::enable_shared_from_this<Arena> {
   /// answer: who asks the agent does so alone, and tries allocate() again before.
   std::optional<std::uint64_t> next_region_bytes(std::uint64_t bytes) const noexcept
       VAC_EXCLUDES(mutex_);
-  /// Whether take_surplus() has something. A guess, which costs no lock.
+  /// Whether several regions are empty, so that take_surplus() has something, now or soon. A guess,
+  /// which costs no lock.
   bool has_surplus() const noexcept { return surplus_.load(std::memory_order_relaxed); }
-  /// Takes out the regions in which no block is taken, but for the largest of them, which stays for
-  /// the next buffer: so one who needs much memory once does not keep it, and one who needs some
-  /// again and again does not ask again. They go back to the agent, unmapped.
-  std::vector<std::unique_ptr<MappedRegion>> take_surplus() VAC_EXCLUDES(mutex_);
+  /// Takes out the regions in which no block was taken for `idle_ns`, as far as the calls of this
+  /// function saw, but for the largest empty one, which stays for the next buffer: so one who needs
+  /// much memory once does not keep it, and one who needs it again and again does not ask again.
+  /// They go back to the agent, unmapped. `now_ns`: of a clock that never goes back.
+  std::vector<std::unique_ptr<MappedRegion>> take_surplus(std::int64_t now_ns, std::int64_t idle_ns)
+      VAC_EXCLUDES(mutex_);
 
   /// There will be no more regions: the agent has refused one, or grants none.
   void close_growth() noexcept VAC_EXCLUDES(mutex_);
@@ -128,6 +131,7 @@ class Arena : public std::enable_shared_from_this<Arena> {
   void release(Pin block) noexcept VAC_EXCLUDES(mutex_);
   std::unique_ptr<Region> take_if_unused(std::uint32_t index) noexcept VAC_REQUIRES(mutex_);
   void free_block(Pin block) noexcept VAC_REQUIRES(mutex_);
+  std::uint32_t largest_empty() const noexcept VAC_REQUIRES(mutex_);
   void set_range(std::uint32_t index, std::uintptr_t begin, std::uint64_t bytes) noexcept
       VAC_REQUIRES(mutex_);
 

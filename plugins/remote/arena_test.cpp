@@ -143,16 +143,63 @@ TEST(ArenaSurplus, IsWhatBuffersHaveLeftButTheLargestRegion) {
   for (const std::uint64_t pages : {2, 8, 4}) buffers.push_back(arena->allocate(pages * kPage));
   buffers[0].reset();
   EXPECT_FALSE(arena->has_surplus()) << "one is kept";
-  EXPECT_THAT(arena->take_surplus(), testing::IsEmpty());
+  EXPECT_THAT(arena->take_surplus(0, 0), testing::IsEmpty());
   buffers[1].reset();
   EXPECT_TRUE(arena->has_surplus());
-  EXPECT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(1));
+  EXPECT_THAT(ids_of(arena->take_surplus(0, 0)), testing::ElementsAre(1));
   EXPECT_FALSE(arena->has_surplus());
   buffers[2].reset();
-  EXPECT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(3));
+  EXPECT_THAT(ids_of(arena->take_surplus(0, 0)), testing::ElementsAre(3));
   EXPECT_EQ(arena->usage().regions, 1u);
   EXPECT_EQ(arena->usage().bytes_mapped, 8 * kPage);
   EXPECT_EQ(mapped_regions(), 1u);
+}
+
+/// Looked at every 100 ns.
+TEST(ArenaSurplus, IsWhatNobodyNeedsForSoLong) {
+  constexpr std::int64_t kIdle = 1000;
+  const auto arena = arena_of({2 * kPage, 8 * kPage});
+  auto small = arena->allocate(2 * kPage);
+  small.reset();
+  EXPECT_TRUE(arena->has_surplus());
+  std::int64_t now = 5'000'000;
+  for (const std::int64_t first = now; now < first + kIdle; now += 100) {
+    EXPECT_THAT(arena->take_surplus(now, kIdle), testing::IsEmpty());
+    EXPECT_TRUE(arena->has_surplus()) << "it will be there";
+  }
+  EXPECT_THAT(ids_of(arena->take_surplus(now, kIdle)), testing::ElementsAre(1));
+  EXPECT_FALSE(arena->has_surplus());
+}
+
+/// Whoever makes and frees the same buffers again and again.
+TEST(ArenaSurplus, IsNothingThatIsUsedAgainAndAgain) {
+  constexpr std::int64_t kIdle = 1000;
+  const auto arena = arena_of({8 * kPage, 8 * kPage});
+  for (std::int64_t now = 0; now < 10 * kIdle; now += kIdle) {
+    auto first = arena->allocate(8 * kPage), second = arena->allocate(8 * kPage);
+    ASSERT_TRUE(first && second);
+    EXPECT_THAT(arena->take_surplus(now, kIdle), testing::IsEmpty());
+    EXPECT_FALSE(arena->has_surplus());
+    first.reset();
+    second.reset();
+    EXPECT_THAT(arena->take_surplus(now + 1, kIdle), testing::IsEmpty());
+  }
+  EXPECT_EQ(arena->usage().regions, 2u);
+}
+
+/// One that became empty later is the larger one; the other one has waited long enough.
+TEST(ArenaSurplus, KeepsTheLargestHoweverLongOthersAreEmpty) {
+  constexpr std::int64_t kIdle = 1000;
+  const auto arena = arena_of({2 * kPage, 4 * kPage, 8 * kPage});
+  auto medium = arena->allocate(4 * kPage), large = arena->allocate(8 * kPage);
+  EXPECT_THAT(arena->take_surplus(0, kIdle), testing::IsEmpty());
+  medium.reset();
+  EXPECT_THAT(arena->take_surplus(500, kIdle), testing::IsEmpty());
+  large.reset();
+  EXPECT_THAT(ids_of(arena->take_surplus(1000, kIdle)), testing::ElementsAre(1));
+  EXPECT_THAT(ids_of(arena->take_surplus(1500, kIdle)), testing::ElementsAre(2));
+  EXPECT_THAT(arena->take_surplus(1'000'000, kIdle), testing::IsEmpty());
+  EXPECT_EQ(arena->usage().bytes_mapped, 8 * kPage);
 }
 
 TEST(ArenaSurplus, IsNothingThatACallUses) {
@@ -162,10 +209,10 @@ TEST(ArenaSurplus, IsNothingThatACallUses) {
   ASSERT_TRUE(arena->pin(small->data(), kPage, pin));
   small.reset();
   EXPECT_FALSE(arena->has_surplus());
-  EXPECT_THAT(arena->take_surplus(), testing::IsEmpty());
+  EXPECT_THAT(arena->take_surplus(0, 0), testing::IsEmpty());
   arena->unpin(pin);
   EXPECT_TRUE(arena->has_surplus());
-  EXPECT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(1));
+  EXPECT_THAT(ids_of(arena->take_surplus(0, 0)), testing::ElementsAre(1));
 }
 
 /// The agent may give the same number again.
@@ -176,7 +223,7 @@ TEST(ArenaSurplus, LeavesItsPlaceToOthers) {
     const auto small = arena->allocate(2 * kPage);
     gone = small->data();
   }
-  ASSERT_THAT(ids_of(arena->take_surplus()), testing::ElementsAre(1));
+  ASSERT_THAT(ids_of(arena->take_surplus(0, 0)), testing::ElementsAre(1));
   EXPECT_FALSE(arena->locate(gone, 1));
   ASSERT_TRUE(arena->add(map_region(1, 16 * kPage)));
   const auto buffer = arena->allocate(16 * kPage);
@@ -191,7 +238,7 @@ TEST(ArenaSurplus, IsNothingAfterTheConnection) {
   arena->orphan();
   large.reset();
   EXPECT_FALSE(arena->has_surplus());
-  EXPECT_THAT(arena->take_surplus(), testing::IsEmpty());
+  EXPECT_THAT(arena->take_surplus(0, 0), testing::IsEmpty());
 }
 
 TEST(ArenaGrowth, EndsWhenItIsClosedAndWithTheConnection) {

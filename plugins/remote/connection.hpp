@@ -43,6 +43,7 @@ enum class Room : std::uint8_t { wait, only_if_free };
 struct Times {
   std::int64_t grace = Patience::kGraceNs;      ///< see Patience
   std::int64_t new_region = 2'000'000'000;      ///< from the question to its use
+  std::int64_t region_idle = 1'000'000'000;     ///< until one that no buffer needs goes back
   std::int64_t region_refusal = 1'000'000'000;  ///< until the agent is asked again
 };
 
@@ -85,8 +86,8 @@ class Connection {
   /// not. An agent that had none to give or did not answer in time is asked again later.
   std::unique_ptr<RegionBuffer> new_buffer(std::uint64_t bytes, std::int64_t timeout_ns = 0)
       VAC_EXCLUDES(growth_, mutex_);
-  /// Gives regions that the buffers of late do not need back to the agent, without waiting for an
-  /// answer; to be called when a buffer is gone.
+  /// Gives regions that no buffer has needed for Times::region_idle back to the agent, without
+  /// waiting for an answer; to be called when a buffer is gone. The end of a call looks as well.
   void return_regions() noexcept VAC_EXCLUDES(mutex_);
 
   /// The connection has ended and will not come back.
@@ -113,7 +114,7 @@ class Connection {
     Place* next_leader = nullptr;
     bool cancel = false;
     bool drops = false;    // something waits to be given back
-    bool surplus = false;  // the call was the last one in a region
+    bool surplus = false;  // there may be regions that nobody needs
   };
   enum class Push : std::uint8_t {
     sent,

@@ -136,12 +136,13 @@ bool Connection::return_late_region(const Place& place) {
 void Connection::return_regions() noexcept {
   if (arena_ == nullptr || !arena_->has_surplus()) return;
   try {
-    for (std::unique_ptr<MappedRegion>& region : arena_->take_surplus()) {
+    for (std::unique_ptr<MappedRegion>& region :
+         arena_->take_surplus(now_ns(), times_.region_idle)) {
       const std::uint32_t id = region->id();
       region.reset();
       give_back({Control::region_drop, id});
     }
-  } catch (const std::bad_alloc&) {  // the next buffer that goes tries again
+  } catch (const std::bad_alloc&) {  // who looks next tries again
   }
 }
 

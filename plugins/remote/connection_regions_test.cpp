@@ -242,6 +242,7 @@ TEST_F(ConnectionRegions, WithANumberThatNoneCanHaveAreNotUsed) {
 
 /// One stays for the next buffer.
 TEST_F(ConnectionRegions, ThatNoBufferNeedsGoBack) {
+  restart({.region_idle = 0});
   auto small = buffer(2 * kMiB, [&] { grant(), take_proof(); });
   ASSERT_NE(small, nullptr);
   auto large = buffer(4 * kMiB, [&] {
@@ -259,8 +260,34 @@ TEST_F(ConnectionRegions, ThatNoBufferNeedsGoBack) {
   EXPECT_FALSE(link_.agent.readable()) << "the other one is there";
 }
 
+/// Else who makes and frees several large buffers in each round would pay for them each time.
+TEST_F(ConnectionRegions, ThatAreNeededAgainSoonStay) {
+  restart({.region_idle = 3'600'000'000'000});
+  auto first = buffer(3 * kMiB, [&] {
+    grant({.bytes = 4 * kMiB, .real_bytes = 4 * kMiB});
+    take_proof();
+  });
+  auto second = buffer(3 * kMiB, [&] {
+    grant({.bytes = 8 * kMiB, .real_bytes = 8 * kMiB, .id = 2});
+    take_proof();
+  });
+  for (int round = 0; round < 10; ++round) {
+    ASSERT_TRUE(first && second) << round;
+    for (auto* gone : {&first, &second}) {
+      gone->reset();
+      link_.connection->return_regions();
+    }
+    EXPECT_FALSE(link_.agent.readable()) << round;
+    // No larger than one of the regions each, and larger than what is left of it.
+    first = link_.connection->new_buffer(3 * kMiB);
+    second = link_.connection->new_buffer(8 * kMiB);
+  }
+  EXPECT_FALSE(link_.agent.readable());
+}
+
 /// A buffer may go before the reply to the call that uses it.
 TEST_F(ConnectionRegions, GoBackAfterTheLastCallInThem) {
+  restart({.region_idle = 0});
   auto small = buffer(2 * kMiB, [&] { grant(), take_proof(); });
   auto large = buffer(4 * kMiB, [&] {
     grant({.bytes = 4 * kMiB, .real_bytes = 4 * kMiB, .id = 2});

@@ -211,6 +211,7 @@ TEST_F(SharedMemory, ShrinksToTheLargestRegionWhenItIsNeededNoMore) {
     EXPECT_EQ(witness(ints(buffer).first(kInts), results), Seen(false, false));
     buffer = {};
   }
+  // They stay for a while, and then it is the end of a call that returns them.
   EXPECT_TRUE(test::eventually([&] { return agent_says().at("bytes") == 16 * kMiB; }));
   EXPECT_TRUE(is_shared(session_.buffer(16 * kMiB).value().bytes().data()));
   EXPECT_EQ(agent_says().at("bytes"), 16 * kMiB);
