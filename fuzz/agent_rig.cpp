@@ -41,7 +41,7 @@ using wire::FrameHeader;
 constexpr std::uint64_t kMemory = 12 << 20;
 constexpr std::uint64_t kFrame = 6 << 20;  // above what may come without data frames
 constexpr std::uint64_t kCacheBytes = 256 << 10;
-constexpr std::uint64_t kRegions = 256 << 10;
+constexpr std::uint64_t kRegions = 4 << 20;
 constexpr std::uint32_t kCalls = 8;
 constexpr const char* kBadPart = "a call is taken that names what is no part of an open region";
 
