@@ -152,7 +152,7 @@ Status region_ready(Connection& connection, Arguments& arguments) {
   const auto id = static_cast<std::uint32_t>(arguments.scalar(0));
   const std::shared_ptr<Region> region = connection.regions().find(id);
   if (region == nullptr || region->is_refused()) {
-    return Error{Errc::invalid, concat("there is no region ", id, " that waits for its proof")};
+    return Error{Errc::invalid, concat("there is no region ", id)};
   }
   if (!region->proves(arguments.bytes(1))) {
     // Freed by region_drop or with the connection: here it would keep others waiting.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Does what a page of the documentation tells, such as docs/plugins.md, against an installed vAccel.
+"""Does what a page of the documentation tells against an installed vAccel.
 
 A fenced block "```cpp mine.cpp" is a file of that name. A block "```console run" is a list of
 commands, each on a line that begins with "$ ", and what they print on the lines below; there "..."
