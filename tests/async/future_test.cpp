@@ -26,7 +26,6 @@ namespace vac {
 namespace {
 
 using test::AgentProcess;
-using testing::HasSubstr;
 using namespace std::chrono_literals;
 
 /// mbench's noop works for as many microseconds as its data says.
@@ -128,7 +127,7 @@ TEST_P(Futures, TellWhenTheyAreDone) {
 
 /// The least that a coroutine needs.
 struct Task {
-  struct promise_type {
+  struct promise_type {  // NOLINT(readability-identifier-naming): the language wants this name
     Task get_return_object() { return {}; }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }
