@@ -329,13 +329,16 @@ TEST_P(Async, MayBeFinishedWithoutItsQueue) {
 
 TEST_P(Async, LeavesNoThreadsBehindItsLastSession) {
   const auto threads = [] { return vac::test::state_of(::getpid()).threads; };
+  // A sanitizer may have a thread of its own from the first one on.
+  EXPECT_EQ(vac_call_finish(submit_work(kNone)), VAC_OK);
+  vac_session_close(session_);
   const std::size_t before = threads();
+  SetUp();
   EXPECT_EQ(vac_call_finish(submit_work(kNone)), VAC_OK);
   EXPECT_GT(threads(), before);
   vac_session_close(session_);
   EXPECT_EQ(threads(), before);
-  SetUp();
-  EXPECT_EQ(vac_call_finish(submit_work(kNone)), VAC_OK);
+  session_ = nullptr;
 }
 
 TEST_P(Async, IsTheParentsAfterFork) {
