@@ -23,8 +23,6 @@ void keep_freed_memory() noexcept {
 #ifdef __GLIBC__
   constexpr int kMiB = 1 << 20;
   if (environment_decides()) return;
-  // Those of threads give freed memory back whatever the thresholds say.
-  ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_MMAP_THRESHOLD, 32 * kMiB);  // the largest that glibc takes
   ::mallopt(M_TRIM_THRESHOLD, 1024 * kMiB);
   ::mallopt(M_TOP_PAD, 16 * kMiB);
