@@ -321,6 +321,7 @@ void AgentRig::settle() {
     require(answered_.contains(request), "a call has no answer");
   }
   require(announced_.empty(), "a reply lacks data that it announced");
+  require(emptied_regions_ <= perhaps_drops_, "a region has no proof, and nobody dropped it");
   require(channel_->output().empty(), "the agent has sent half a frame");
 }
 
@@ -416,8 +417,12 @@ void AgentRig::check_reply(const FrameHeader& header, std::span<const std::byte>
     return check_failure(frame, answer);
   }
   const auto found = asked_.find(header.request);
-  if (found == asked_.end()) return;  // made of bytes that the harness does not look into
+  if (found == asked_.end()) {  // made of bytes that the harness does not look into
+    ++perhaps_drops_;
+    return;
+  }
   Asked& asked = found->second;
+  if (asked.call.call().op == find_op("region_drop")->id) ++perhaps_drops_;
   require(!asked.must_fail, kBadPart);
   check_results(header, frame, asked, answer);
   check_region_answer(asked, answer, std::move(descriptor));
@@ -454,8 +459,8 @@ void AgentRig::check_region_answer(Asked& asked, const Answer& answer, Fd descri
             "a region is of a kind that was not asked for");
     require(answer.scalars.at(4) >= asked.call.records()[0].value,
             "a region is smaller than was asked for");
-    regions_.add(static_cast<std::uint32_t>(answer.scalars.at(2)), answer.scalars.at(4),
-                 std::move(descriptor));
+    const auto id = static_cast<std::uint32_t>(answer.scalars.at(2));
+    if (!regions_.add(id, answer.scalars.at(4), std::move(descriptor))) ++emptied_regions_;
   }
   // What lay in a region may have become another proof since.
   if (op == "region_ready" && !asked.names_regions) {

@@ -16,7 +16,7 @@ GrantedRegions::~GrantedRegions() {
   for (const auto& [id, region] : regions_) ::munmap(region.bytes.data(), region.bytes.size());
 }
 
-void GrantedRegions::add(std::uint32_t id, std::uint64_t bytes, Fd descriptor) {
+bool GrantedRegions::add(std::uint32_t id, std::uint64_t bytes, Fd descriptor) {
   require(id != 0 && id <= wire::kMostRegions, "a region has a number that none can have");
   struct stat about{};
   require(::fstat(descriptor.get(), &about) == 0 &&
@@ -33,9 +33,13 @@ void GrantedRegions::add(std::uint32_t id, std::uint64_t bytes, Fd descriptor) {
   require(std::ranges::all_of(region.bytes.subspan(kProofBytes),
                               [](std::byte byte) { return byte == std::byte{0}; }),
           "a new region is not empty");
-  require(proofs_.emplace(id, region.proof).second, "two regions have the same proof");
+  const bool has_proof = region.proof != Proof{};
+  if (has_proof) {
+    require(proofs_.emplace(id, region.proof).second, "two regions have the same proof");
+  }
   if (const std::span<std::byte> old = find(id); !old.empty()) ::munmap(old.data(), old.size());
   regions_.insert_or_assign(id, std::move(region));
+  return has_proof;
 }
 
 std::span<std::byte> GrantedRegions::find(std::uint32_t id) const {

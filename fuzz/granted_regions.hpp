@@ -26,8 +26,9 @@ class GrantedRegions {
   GrantedRegions& operator=(const GrantedRegions&) = delete;
 
   /// What the agent has answered. It must be memory that can neither shrink nor grow, zero but for
-  /// its proof. Takes the place of the one that had the number.
-  void add(std::uint32_t id, std::uint64_t bytes, Fd descriptor);
+  /// its proof. Takes the place of the one that had the number. False: even its proof is zero, as
+  /// in one that was dropped before it was looked at.
+  bool add(std::uint32_t id, std::uint64_t bytes, Fd descriptor);
 
   /// Empty: there never was one. A region that is gone on the agent's side stays.
   std::span<std::byte> find(std::uint32_t id) const;
