@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "agent/agent.hpp"
-#include "memory_policy.hpp"
 #include "options.hpp"
 #include "readiness.hpp"
 

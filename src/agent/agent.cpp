@@ -25,6 +25,7 @@
 #include "agent/tenant.hpp"
 #include "agent/watch.hpp"
 #include "base/log.hpp"
+#include "base/malloc_policy.hpp"
 #include "base/slab_pool.hpp"
 #include "base/text.hpp"
 #include "core/runtime.hpp"
@@ -83,6 +84,8 @@ Status set_log_level(std::string_view name) {
 }
 
 void log_note(std::string_view text) { log_info(text); }
+
+void keep_freed_memory() noexcept { vac::keep_freed_memory(); }
 
 /// In order of dependence: a part uses those above it, and ends before them.
 struct Agent::Parts {

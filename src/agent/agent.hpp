@@ -26,6 +26,9 @@ void use_default_log_level();
 Status set_log_level(std::string_view name);
 /// For what the program itself has to say.
 void log_note(std::string_view text);
+/// What frameworks free stays this process's, see base/malloc_policy.hpp, until the agent has been
+/// idle for a while. Before start().
+void keep_freed_memory() noexcept;
 
 /// Owns listeners, connections and threads. Everything starts in start() and ends in stop().
 /// Thread-safe.
