@@ -244,7 +244,11 @@ std::uint64_t AgentRig::call(test::BuiltCall call, std::uint32_t deadline_us,
   const bool is_call = given_.at_start();
   give(bytes);
   const bool must_fail = is_call && asked.must_fail;
-  if (is_call) asked_.emplace(request, std::move(asked));
+  if (is_call) {
+    // It holds as it is read, whatever becomes of the call.
+    if (asked.call.call().op == find_op("region_drop")->id) ++perhaps_drops_;
+    asked_.emplace(request, std::move(asked));
+  }
   if (regions != nullptr) read();
   // Before it runs: it might touch memory that nobody has mapped.
   require(!must_fail || !waits(request), kBadPart);
@@ -407,6 +411,7 @@ void AgentRig::check_reply(const FrameHeader& header, std::span<const std::byte>
                            Fd descriptor) {
   require(greeted_, "the agent answers before hello");
   require(answered_.insert(header.request).second, "the agent answers a call twice");
+  if (!asked_.contains(header.request)) ++perhaps_drops_;
   if ((header.flags & wire::kFlagPayloadFollows) != 0) {
     announced_[header.request] = header.payload_bytes;
   }
@@ -417,12 +422,8 @@ void AgentRig::check_reply(const FrameHeader& header, std::span<const std::byte>
     return check_failure(frame, answer);
   }
   const auto found = asked_.find(header.request);
-  if (found == asked_.end()) {  // made of bytes that the harness does not look into
-    ++perhaps_drops_;
-    return;
-  }
+  if (found == asked_.end()) return;  // made of bytes that the harness does not look into
   Asked& asked = found->second;
-  if (asked.call.call().op == find_op("region_drop")->id) ++perhaps_drops_;
   require(!asked.must_fail, kBadPart);
   check_results(header, frame, asked, answer);
   check_region_answer(asked, answer, std::move(descriptor));

@@ -167,7 +167,7 @@ class AgentRig {
   std::uint64_t output_taken_ = 0;                    // bytes of whole frames
   GrantedRegions regions_;
   std::size_t emptied_regions_ = 0;  // that were granted, and empty when they were looked at
-  std::size_t perhaps_drops_ = 0;    // calls that succeeded and may have dropped a region
+  std::size_t perhaps_drops_ = 0;    // calls that may have dropped a region, however they ended
 };
 
 }  // namespace vac::fuzz
