@@ -90,6 +90,10 @@ struct vac_host {
   1u /* <= 20 us, never blocks: may run on a thread that reads connections \
       */
 
+/* max_batch holds only where the host's settings ask for batches: what a row of its data is, a
+ * model's owner knows. */
+#define VAC_OFFER_BATCH_ON_REQUEST 2u
+
 struct vac_op_offer {
   uint32_t op, max_batch, concurrency, flags; /* concurrency 0: unlimited */
 };
@@ -143,14 +147,19 @@ struct vac_plugin {
   int (*resource_attach)(void* plugin, void* session, const struct vac_resource_view*,
                          void** state);
   void (*resource_detach)(void* plugin, void* state);
-  /* n = 1: the final code, or VAC_EINPROGRESS. n > 1: VAC_EINPROGRESS, or one error for all. May
-   * block. */
+  /* n = 1: the final code, or VAC_EINPROGRESS. n > 1, a batch of one operation's calls that have
+   * equal keys and resources and share a slot: VAC_EINPROGRESS, or one error for all. Without
+   * VAC_CAP_ASYNC each of a batch is completed, by any thread, before submit returns. May block. */
   int (*submit)(void* plugin, struct vac_call* const* calls, size_t n);
   /* Once for a call that runs; the call lives until it returns, and may be ending meanwhile. Not to
    * wait in. A submit that blocks polls `cancelled` as well: of a deadline, and of a caller behind
    * an agent who cancels, it is told in no other way. */
   void (*cancel)(void* plugin, struct vac_call*);
-  uint64_t (*batch_key)(void* plugin, const struct vac_call*); /* 0: alone */
+  /* Calls of equal keys may come in one submit, up to the offer's max_batch; 0: alone. Asked of a
+   * call that has to wait, on a thread that must not: looks at records, shapes and text alone,
+   * since the data of other arrays and of tensors may still change. No batches where it is NULL, or
+   * the plugin has VAC_CAP_ASYNC: that gets all its calls at once. */
+  uint64_t (*batch_key)(void* plugin, const struct vac_call*);
   /* Both or none. Any thread, several at once. Whatever code buffer_alloc fails with, the host uses
    * ordinary memory. Any plugin may be handed a buffer as an argument; who lent it knows it by its
    * address. buffer_free comes once for each: with its session, which stays open meanwhile, or with

@@ -92,9 +92,14 @@ void AsyncCall::begin(const vac_call& from, const CallContext& context) {
     recycle();
     throw;
   }
-  call_.host_priv = &context_;
   context_.reset();
   context_.sink = this;
+  open(context);
+}
+
+/// What is the same for copies and for what is lent: from here on it is pending.
+void AsyncCall::open(const CallContext& context) noexcept {
+  call_.host_priv = told_;
   context_.async = this;
   context_.op = context.op;
   context_.plugin = context.plugin;
@@ -102,6 +107,38 @@ void AsyncCall::begin(const vac_call& from, const CallContext& context) {
   code_ = VAC_OK;
   claimed_.store(false);
   state_.store(kPending);
+}
+
+void AsyncCall::lend(const vac_call& from, CallContext& context) noexcept {
+  call_ = from;
+  context_.reset();
+  told_ = &context;
+  context.async = this;
+  open(context);
+}
+
+bool AsyncCall::close(int otherwise) noexcept {
+  if (claimed_.exchange(true)) {
+    while (!wait(0)) {
+    }
+    return true;
+  }
+  code_ = otherwise;
+  state_.store(kDone);
+  return false;
+}
+
+int AsyncCall::take_back(vac_call& to) noexcept {
+  to.queue_us = call_.queue_us;
+  to.plugin_us = call_.plugin_us;
+  to.agent_us = call_.agent_us;
+  // What the plugin says of it from now on is said of a call that is over.
+  told_->async = nullptr;
+  told_ = &context_;
+  call_.host_priv = told_;
+  const int code = code_;
+  recycle();
+  return code;
 }
 
 void AsyncCall::copy(const vac_call& from, const CallContext& context) {
@@ -141,11 +178,11 @@ bool AsyncCall::pending() const noexcept {
 bool AsyncCall::complete(int code, const char* message) noexcept {
   if (claimed_.exchange(true)) return false;
   code_ = code == VAC_EINPROGRESS ? VAC_EIO : code;  // complete it is
-  if (message != nullptr && context_.fault == 0) {
+  if (message != nullptr && told_->fault == 0) {
     try {
-      context_.message = plugin_text(message);
+      told_->message = plugin_text(message);
     } catch (...) {  // no memory for the text: the code alone must do
-      context_.message.clear();
+      told_->message.clear();
     }
   }
   if (state_.exchange(kDone) != kAbandoned) {

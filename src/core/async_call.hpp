@@ -33,6 +33,13 @@ class AsyncCall final : public OutputSink, public Waker {
   /// Copies what the caller gave; outputs get memory of this object. From here on it is pending.
   /// Where it throws it is free again.
   void begin(const vac_call& from, const CallContext& context);
+  /// For a call that its plugin completes before submit returns: lends what the caller gave, and
+  /// what the plugin says goes to the caller's context.
+  void lend(const vac_call& from, CallContext& context) noexcept;
+  /// After that submit: whether a lent one is complete. Else it ends with `otherwise`.
+  bool close(int otherwise) noexcept;
+  /// Lets go of the caller of a lent one. Returns the call's code.
+  int take_back(vac_call& to) noexcept;
   vac_call& call() noexcept { return call_; }
   /// Sleeps until it is completed, woken or the time has come (CLOCK_MONOTONIC ns, 0 none). Whether
   /// it is complete.
@@ -69,11 +76,13 @@ class AsyncCall final : public OutputSink, public Waker {
   AsyncCall() = default;
   static Registry& registry() noexcept;
   void copy(const vac_call& from, const CallContext& context);
+  void open(const CallContext& context) noexcept;
   int deliver(vac_call& to, CallContext& context);
   void recycle() noexcept;
 
   vac_call call_{};
   CallContext context_;
+  CallContext* told_ = &context_;  // what the plugin says of it goes there
   std::vector<vac_arg> records_;
   std::vector<std::int64_t> meta_;
   std::vector<void*> states_;

@@ -52,6 +52,14 @@ Result<Attachment*> AttachmentTable::acquire(const Key& key, Plugin& plugin, voi
   return hook_error(code, error_text(known_code(code)));
 }
 
+Attachment* AttachmentTable::find(const Key& key) {
+  const MutexLock lock(mutex_);
+  const auto found = table_.find(key);
+  if (found == table_.end() || found->second->attaching) return nullptr;
+  ++found->second->users;
+  return found->second.get();
+}
+
 void AttachmentTable::release(Attachment& attachment) {
   std::unique_ptr<Attachment> gone;
   {

@@ -45,6 +45,8 @@ class AttachmentTable {
   /// success is paired with a release.
   Result<Attachment*> acquire(const Key& key, Plugin& plugin, void* session_state,
                               const std::shared_ptr<const ResourceData>& data);
+  /// The same of one that is there; nullptr where it would have to be made or waited for.
+  Attachment* find(const Key& key);
   void release(Attachment& attachment);
   /// Detaches what nobody has used for idle_unload.
   void trim(std::chrono::steady_clock::time_point now);

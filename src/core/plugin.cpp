@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "base/fd.hpp"
@@ -103,32 +104,8 @@ std::vector<vac_op_offer> served_offers(const vac_plugin& table) {
 }
 
 constexpr std::int64_t kMostSlots = 4096;
-
-/// A plugin's configuration without what is the host's.
-struct Config {
-  std::string plugin_json;
-  std::uint32_t slots = 0;
-};
-
-Result<Config> split_config(const std::string& json) {
-  Config config;
-  VAC_TRY(const JsonValue given, parse_json(json.empty() ? "{}" : json));
-  std::vector<JsonMember> rest;
-  for (const JsonMember& member : given.members()) {
-    if (member.key != "slots") {
-      rest.push_back(member);
-      continue;
-    }
-    const std::optional<std::int64_t> slots = member.value.as_i64();
-    if (!slots || *slots < 0 || *slots > kMostSlots) {
-      return Error{Errc::invalid, concat("its setting 'slots' must be a number of calls up to ",
-                                         kMostSlots, ", 0 for no limit")};
-    }
-    config.slots = static_cast<std::uint32_t>(*slots);
-  }
-  config.plugin_json = to_json(JsonValue::object(std::move(rest)));
-  return config;
-}
+constexpr std::int64_t kMostBatch = 4096;
+constexpr std::int64_t kMostDelayUs = 1'000'000;
 
 constexpr std::size_t kMostDescription = 1U << 20;
 
@@ -204,6 +181,46 @@ Status check_whole(const std::string& path) {
 }
 
 }  // namespace
+
+/// A plugin's configuration, apart from it what is the host's.
+struct Plugin::Config {
+  std::string plugin_json;
+  std::optional<std::uint32_t> slots, max_batch, max_delay_us;
+};
+
+Result<Plugin::Config> Plugin::split_config(const std::string& json) {
+  Config config;
+  const struct {
+    std::string_view key;
+    std::int64_t least, most;
+    std::string_view meaning;
+    std::optional<std::uint32_t>& to;
+  } ours[] = {
+      {"slots", 0, kMostSlots, "a number of calls up to 4096, 0 for no limit", config.slots},
+      {"max_batch", 1, kMostBatch, "a number of calls from 1, for no batches, to 4096",
+       config.max_batch},
+      {"max_delay_us", 0, kMostDelayUs, "a number of microseconds up to 1000000",
+       config.max_delay_us},
+  };
+  VAC_TRY(const JsonValue given, parse_json(json.empty() ? "{}" : json));
+  std::vector<JsonMember> rest;
+  for (const JsonMember& member : given.members()) {
+    const auto* const setting =
+        std::ranges::find_if(ours, [&](const auto& one) { return one.key == member.key; });
+    if (setting == std::end(ours)) {
+      rest.push_back(member);
+      continue;
+    }
+    const std::optional<std::int64_t> value = member.value.as_i64();
+    if (!value || *value < setting->least || *value > setting->most) {
+      return Error{Errc::invalid,
+                   concat("its setting '", setting->key, "' must be ", setting->meaning)};
+    }
+    setting->to = static_cast<std::uint32_t>(*value);
+  }
+  config.plugin_json = to_json(JsonValue::object(std::move(rest)));
+  return config;
+}
 
 SlotPool::SlotPool(std::uint32_t count) : count_(count) {
   const MutexLock lock(mutex_);
@@ -316,6 +333,7 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
   index_ = index;
   VAC_TRY(const Config config, split_config(config_json));
   vac_plugin complete = complete_table(table);
+  VAC_CHECK(set_limits(complete, config));
   if (complete.open != nullptr) {
     clear_thread_error();
     const int code = contained(
@@ -323,10 +341,39 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
     if (code != VAC_OK) return hook_error(code, error_text(known_code(code)));
   }
   table_ = complete;  // only now: the destructor closes what was opened
-  offers_ = served_offers(complete);
+  return {};
+}
+
+/// What runs at once and what runs together, by the offers and the settings.
+Status Plugin::set_limits(const vac_plugin& table, const Config& config) {
+  offers_ = served_offers(table);
+  const bool keyed = table.batch_key != nullptr && (table.caps & VAC_CAP_ASYNC) == 0;
+  bool batches = false;
   for (const vac_op_offer& offer : offers()) {
-    const std::uint32_t count = lower(offer.concurrency, config.slots);
+    const bool asked = config.max_batch || (offer.flags & VAC_OFFER_BATCH_ON_REQUEST) == 0;
+    Batching batching;
+    if (keyed && offer.max_batch > 1) {
+      batches = true;
+      if (asked) batching.most = std::min(offer.max_batch, config.max_batch.value_or(kMostBatch));
+    }
+    if (batching.most > 1) batching.delay_ns = std::int64_t{config.max_delay_us.value_or(0)} * 1000;
+    std::uint32_t count = lower(offer.concurrency, config.slots.value_or(0));
+    if (count == 0 && batching.most > 1 && !config.slots) {
+      count = std::max(1U, std::thread::hardware_concurrency());
+    }
+    batching_.push_back(batching);
     slots_.push_back(count == 0 ? nullptr : std::make_unique<SlotPool>(count));
+  }
+  if (!batches && config.max_batch.value_or(1) > 1) {
+    return Error{Errc::invalid,
+                 "its setting 'max_batch' is above 1, and it offers no operation in batches: "
+                 "leave it out"};
+  }
+  if (config.max_delay_us.value_or(0) != 0 &&
+      std::ranges::all_of(batching_, [](const Batching& one) { return one.most < 2; })) {
+    return Error{Errc::invalid,
+                 "its setting 'max_delay_us' has no batches to wait for: set 'max_batch' too, if "
+                 "the plugin offers batches"};
   }
   return {};
 }
@@ -353,6 +400,10 @@ bool Plugin::lists_format(const std::string& format) const noexcept {
     if (format == *name) return true;
   }
   return false;
+}
+
+const Plugin::Batching& Plugin::batching(const vac_op_offer& offer) const noexcept {
+  return batching_[static_cast<std::size_t>(&offer - offers_.data())];
 }
 
 SlotPool* Plugin::slots(const vac_op_offer& offer) const noexcept {

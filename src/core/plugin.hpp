@@ -81,14 +81,25 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
   const vac_op_offer* offer(std::uint32_t op) const noexcept;
   bool lists_format(const std::string& format) const noexcept;
   /// As many as the plugin offers, or fewer by the setting "slots" of its configuration; nullptr:
-  /// unlimited.
+  /// unlimited. Where neither sets a limit, an operation with batches has as many as the machine
+  /// has processors: calls that never wait are never put together.
   SlotPool* slots(const vac_op_offer& offer) const noexcept;
+  /// Which calls of an operation may go into one submit.
+  struct Batching {
+    std::uint32_t most = 1;     ///< calls; 1: none
+    std::int64_t delay_ns = 0;  ///< how long a call may be kept waiting for others
+  };
+  /// As the plugin offers and the settings "max_batch" and "max_delay_us" of its configuration say.
+  const Batching& batching(const vac_op_offer& offer) const noexcept;
   /// The plugin's own JSON object, "{}" where it gives none, {"error": why} where it fails.
   std::string describe() const;
 
  private:
   Plugin() = default;
+  struct Config;
   Status open(const vac_plugin& table, std::uint32_t index, const std::string& config_json);
+  static Result<Config> split_config(const std::string& json);
+  Status set_limits(const vac_plugin& table, const Config& config);
 
   vac_plugin table_{};
   void* state_ = nullptr;
@@ -100,6 +111,7 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
   std::vector<std::shared_ptr<const void>> kept_ VAC_GUARDED_BY(mutex_);  // with what points there
   std::vector<vac_op_offer> offers_;
   std::vector<std::unique_ptr<SlotPool>> slots_;  // by offer; null: unlimited
+  std::vector<Batching> batching_;                // by offer
 };
 
 /// The host table given to plugins, the same for all.

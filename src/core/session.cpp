@@ -126,6 +126,7 @@ void Session::add_route(std::uint32_t op, Plugin& plugin, const vac_op_offer* of
   SlotPool* slots = offer == nullptr ? nullptr : plugin.slots(*offer);
   Choice& choice = choices_[op];
   choice.routes.push_back({&plugin, offer, session_states_[plugin.index()], slots});
+  choice.batches |= offer != nullptr && plugin.batching(*offer).most > 1;
   if (choice.routes.size() > 1) return;
   choice.plain = choice.resource_count == 0 && !choice.writes && slots == nullptr &&
                  !plugin.asynchronous() && plugin.table().cancel == nullptr;
@@ -264,16 +265,20 @@ Status Session::accepts(Resource& resource, const Route& route) {
   return {};
 }
 
+AttachmentTable::Key Session::attachment_key(const Resource& resource, const Route& route) const {
+  const ResourceData& data = resource.data();
+  return {route.plugin, remote_ != nullptr ? this : nullptr, options_.tenant,
+          data.digest().empty() ? data.uri() : data.digest(), data.options()};
+}
+
 Result<void*> Session::attach(Resource& resource, const Route& route) {
   std::atomic<Attachment*>& known = resource.uses_[route.plugin->index()].attachment;
   if (Attachment* attachment = known.load(std::memory_order_acquire)) return attachment->state;
   const MutexLock lock(resource.mutex_);
   if (Attachment* attachment = known.load(std::memory_order_acquire)) return attachment->state;
-  const ResourceData& data = resource.data();
-  AttachmentTable::Key key{route.plugin, remote_ != nullptr ? this : nullptr, options_.tenant,
-                           data.digest().empty() ? data.uri() : data.digest(), data.options()};
   VAC_TRY(Attachment * attachment,
-          runtime_.attachments_.acquire(key, *route.plugin, route.session_state, resource.data_));
+          runtime_.attachments_.acquire(attachment_key(resource, route), *route.plugin,
+                                        route.session_state, resource.data_));
   known.store(attachment, std::memory_order_release);
   return attachment->state;
 }
@@ -287,7 +292,8 @@ inline int Session::submit_plainly(const Route& route, vac_call& call, CallConte
   }
 }
 
-int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
+/// Sets what the caller of dispatch() does not.
+inline void Session::prepare(const Choice& choice, vac_call& call, CallContext& context) const {
   call.struct_size = sizeof call;
   call.resource_states = nullptr;
   call.plugin_scratch = nullptr;
@@ -299,6 +305,10 @@ int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
   if (options_.timeout_ms != 0 && call.deadline_ns == 0) {
     call.deadline_ns = now_ns() + std::int64_t{options_.timeout_ms} * 1'000'000;
   }
+}
+
+int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
+  prepare(choice, call, context);
   const Route& first = choice.routes.front();
   if (choice.plain) [[likely]] {
     call.session_state = first.session_state;

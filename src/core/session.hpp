@@ -15,6 +15,7 @@
 #include "base/mutex.hpp"
 #include "call/op_table.hpp"
 #include "core/attachment.hpp"
+#include "core/batch.hpp"
 #include "core/buffer.hpp"
 #include "core/call_context.hpp"
 #include "core/resource.hpp"
@@ -74,6 +75,13 @@ class Session {
   /// failure context.message and context.detail say more. No allocation on success.
   int dispatch(vac_call& call, CallContext& context) noexcept;
 
+  /// The same for several calls of equal groups, of whatever sessions, in one submit and one slot.
+  /// Each is checked and ends by itself; the plugin's time is shared out evenly.
+  static void dispatch_batch(std::span<BatchCall> calls) noexcept;
+  /// With which others a call that has to wait may be dispatched. Takes no time but the plugin's
+  /// `batch_key`: a call whose resources nobody has used yet runs alone.
+  BatchGroup batch_group(const vac_call& call, const CallContext& context) noexcept;
+
   /// Cancels all calls, those to come as well: queued ones end at once, running ones as soon as
   /// their plugins let them. Any thread.
   void cancel_calls() noexcept;
@@ -97,6 +105,7 @@ class Session {
  private:
   friend class Runtime;
   friend class Resource;
+  class Batch;
   struct Route {
     Plugin* plugin = nullptr;
     const vac_op_offer* offer = nullptr;  // nullptr: the remote plugin's
@@ -108,7 +117,8 @@ class Session {
     const Op* op = nullptr;
     std::vector<Route> routes;  // in order of choice
     std::uint32_t resource_count = 0;
-    bool writes = false;  // has outputs
+    bool writes = false;   // has outputs
+    bool batches = false;  // some plugin takes several calls at once
     // Nothing but the plugin's submit is to be done: no resource, output, slot or cancel hook.
     bool plain = false;
   };
@@ -120,9 +130,14 @@ class Session {
   void add_route(std::uint32_t op, Plugin& plugin, const vac_op_offer* offer);
   Result<const Route*> route(const Choice& choice, const CallContext& context);
   Status accepts(Resource& resource, const Route& route);
+  AttachmentTable::Key attachment_key(const Resource& resource, const Route& route) const;
   Result<void*> attach(Resource& resource, const Route& route);
+  BatchGroup find_group(const vac_call& given, const CallContext& context);
+  const Route* known_route(const Choice& choice, const CallContext& context, BatchGroup& group);
+  const Attachment* find_attached(Resource& resource, const Route& route);
   [[gnu::cold]] int refuse_unserved(const vac_call& call, CallContext& context);
   [[gnu::cold]] void complete_message(const Op& op, int code, CallContext& context) const;
+  void prepare(const Choice& choice, vac_call& call, CallContext& context) const;
   int run(const Choice& choice, vac_call& call, CallContext& context);
   int run_with_resources(const Choice& choice, vac_call& call, CallContext& context);
   int run_in_slot(const Choice& choice, const Route& route, vac_call& call, CallContext& context);

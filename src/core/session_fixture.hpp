@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,7 +34,10 @@ struct FakePlugin {
   std::function<int()> on_session_open = [] { return VAC_OK; };
   std::function<void()> on_session_close = [] {};
   std::function<int(vac_call&)> on_submit = [](vac_call&) { return VAC_OK; };
-  std::function<void(vac_call&)> on_cancel;  ///< empty: the slot is NULL
+  /// Of several calls; empty: they go to on_submit one by one.
+  std::function<int(std::span<vac_call* const>)> on_batch;
+  std::function<std::uint64_t(const vac_call&)> on_batch_key;  ///< empty: the slot is NULL
+  std::function<void(vac_call&)> on_cancel;                    ///< empty: the slot is NULL
   std::function<int(const vac_resource_view&)> on_accepts = [](const vac_resource_view&) {
     return VAC_OK;
   };
@@ -73,9 +77,15 @@ struct FakePlugin {
       return opening->on_open(config);
     };
     table.close = [](void* plugin) { self(plugin).on_close(); };
-    table.submit = [](void* plugin, vac_call* const* calls, std::size_t) {
-      return self(plugin).on_submit(*calls[0]);
+    table.submit = [](void* plugin, vac_call* const* calls, std::size_t count) {
+      if (count == 1) return self(plugin).on_submit(*calls[0]);
+      return self(plugin).submit_batch({calls, count});
     };
+    if (on_batch_key) {
+      table.batch_key = [](void* plugin, const vac_call* call) {
+        return self(plugin).on_batch_key(*call);
+      };
+    }
     if (on_cancel) {
       table.cancel = [](void* plugin, vac_call* call) { self(plugin).on_cancel(*call); };
     }
@@ -84,6 +94,11 @@ struct FakePlugin {
         return self(plugin).on_describe(json, bytes);
       };
     }
+  }
+  int submit_batch(std::span<vac_call* const> calls) {
+    if (on_batch) return on_batch(calls);
+    for (vac_call* call : calls) host->complete(call, on_submit(*call), nullptr);
+    return VAC_EINPROGRESS;
   }
   static void add_buffer_hooks(vac_plugin& table) {
     table.buffer_alloc = [](void* plugin, void* session, std::uint64_t bytes,
@@ -141,11 +156,11 @@ inline RuntimeOptions no_plugins() {
 /// A runtime with these plugins, and a local session.
 struct Rig {
   explicit Rig(std::vector<FakePlugin*> plugins, SessionOptions options = {},
-               RuntimeOptions runtime_options = no_plugins())
+               RuntimeOptions runtime_options = no_plugins(), const std::string& config = "{}")
       : runtime(std::move(runtime_options)) {
     const char* const names[] = {"first", "second"};
     for (std::size_t i = 0; i < plugins.size(); ++i) {
-      runtime.add_plugin(plugins[i]->table(names[i])).value();
+      runtime.add_plugin(plugins[i]->table(names[i]), config).value();
     }
     session = runtime.open_session(std::move(options)).value();
   }
