@@ -33,7 +33,8 @@ inline namespace plugin_api {
 struct Offer {
   bool quick = false;             ///< at most 20 us, never blocks
   std::uint32_t concurrency = 0;  ///< calls at a time; 0: any number
-  std::uint32_t max_batch = 1;    ///< calls in one submit
+  std::uint32_t max_batch = 1;    ///< calls in one submit, with batches()
+  bool batch_on_request = false;  ///< no batches unless the host's settings ask for them
 };
 
 /// The state of a plugin that needs none.
@@ -79,6 +80,33 @@ class Plugin {
   template <class F>
   Plugin& handles_all(F fn, Offer offer = {}) {
     return handles_all(fn, ops::kPublicIds, offer);
+  }
+
+  /// Serves several calls of an operation at once, up to the `max_batch` of its handles(), which
+  /// comes first. `std::uint64_t key([State&,] const Call&, const Op::Args&)`: calls of equal keys
+  /// may come together, 0 is alone; it looks at shapes and text only, not at the data of arrays and
+  /// tensors, and does no long work. `Status fn([State&,] Batch<Op>&)` finishes each call with a
+  /// Status of its own, before it returns. Those that it leaves, and has written no results of, are
+  /// run by the handler one by one: so it can return an Error, or throw, where it does not know
+  /// whose fault it is.
+  template <class Op, class Key, class F>
+  Plugin& batches(Key key, F fn) {
+    using Args = typename Op::Args;
+    static_assert(thunks::Takes<Key, std::uint64_t, State, const Call&, const Args&>,
+                  "batches<Op>: the key must be std::uint64_t fn(const Call&, const Op::Args&), or "
+                  "take the plugin's state before these");
+    static_assert(thunks::Takes<F, Status, State, Batch<Op>&>,
+                  "batches<Op>: the handler must be Status fn(Batch<Op>&), or take the plugin's "
+                  "state first");
+    const Handler* const found = find(Op::id);
+    overflow_ |= found == nullptr;
+    if (found == nullptr) return *this;
+    Handler& handler = handlers_[static_cast<std::size_t>(found - handlers_.data())];
+    handler.key_fn = thunks::Function(key);
+    handler.key = &thunks::run_key<Plugin, Op, Key>;
+    handler.batch_fn = thunks::Function(fn);
+    handler.run_batch = &thunks::run_batch<Plugin, Op, F>;
+    return *this;
   }
 
   /// Makes the state: `Result<std::unique_ptr<State>> fn(Host, std::string_view config_json)`.
@@ -169,7 +197,14 @@ class Plugin {
     table.formats = formats_[0] == nullptr ? nullptr : formats_.data();
     return table;
   }
-  /// False where more was offered than there is room for.
+  /// Whether some operation is served in batches.
+  bool batched() const noexcept {
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (handlers_[i].key != nullptr) return true;
+    }
+    return false;
+  }
+  /// False where more was offered than there is room for, or batches without a handler.
   bool complete() const noexcept { return !overflow_; }
 
  private:
@@ -178,10 +213,11 @@ class Plugin {
 
   void add(std::uint32_t op, Offer offer, thunks::Function fn, typename Handler::Run run) {
     const vac_op_offer entry{op, offer.max_batch, offer.concurrency,
-                             offer.quick ? VAC_OFFER_QUICK : 0U};
+                             (offer.quick ? VAC_OFFER_QUICK : 0U) |
+                                 (offer.batch_on_request ? VAC_OFFER_BATCH_ON_REQUEST : 0U)};
     if (const Handler* old = find(op)) {
       const auto position = static_cast<std::size_t>(old - handlers_.data());
-      handlers_[position] = {fn, run, op};
+      handlers_[position] = {fn, run, op, {}, nullptr, {}, nullptr};
       offers_[position] = entry;
       return;
     }
@@ -189,7 +225,7 @@ class Plugin {
       overflow_ = true;
       return;
     }
-    handlers_[count_] = {fn, run, op};
+    handlers_[count_] = {fn, run, op, {}, nullptr, {}, nullptr};
     offers_[count_++] = entry;
     std::size_t probe = op % kBuckets;
     while (buckets_[probe] != 0) probe = (probe + 1) % kBuckets;

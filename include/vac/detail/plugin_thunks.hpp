@@ -6,10 +6,12 @@
 
 #include <vac/plugin.h>
 #include <vac/detail/arg_reader.hpp>
+#include <vac/detail/plugin_batch.hpp>
 #include <vac/result.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <functional>
@@ -77,9 +79,16 @@ struct Instance {
 template <class P>
 struct Handler {
   using Run = int (*)(const Function&, Instance<P>&, vac_call&);
+  using RunBatch = void (*)(const Handler&, Instance<P>&, vac_call* const*, std::size_t);
+  using Key = std::uint64_t (*)(const Function&, Instance<P>&, vac_call&);
   Function fn;
   Run run = nullptr;
   std::uint32_t op = 0;
+  // Of a handler of batches; null without one.
+  Function batch_fn{};
+  RunBatch run_batch = nullptr;
+  Function key_fn{};
+  Key key = nullptr;
 };
 
 template <class Run>
@@ -145,6 +154,39 @@ template <class P, class F>
 int run_raw(const Function& fn, Instance<P>& instance, vac_call& raw) {
   Call call(raw, *instance.host);
   return code_of(*instance.host, &raw, apply(fn.as<F>(), *instance.state, call));
+}
+
+template <class P, class Op, class F>
+std::uint64_t run_key(const Function& fn, Instance<P>& instance, vac_call& raw) {
+  const Call call(raw, *instance.host);
+  ArgReader reader(call);
+  const typename Op::Args args = Op::Args::from(reader);
+  return apply(fn.as<F>(), *instance.state, call, args);
+}
+
+/// Ends one call of several.
+template <class P>
+void finish(Instance<P>& instance, vac_call& call, int code) noexcept {
+  // A handler that goes on by itself completes its call by itself.
+  if (code != VAC_EINPROGRESS) instance.host->complete(&call, code, nullptr);
+}
+
+/// What the batch's handler throws or fails with is forgotten: the handler of single calls finds
+/// out which of them is to blame.
+template <class P, class Op, class F>
+void run_batch(const Handler<P>& handler, Instance<P>& instance, vac_call* const* calls,
+               std::size_t count) {
+  Batch<Op> batch(calls, count, *instance.host);
+  try {
+    static_cast<void>(Status(apply(handler.batch_fn.template as<F>(), *instance.state, batch)));
+  } catch (...) {
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (batch[i].finished()) continue;
+    vac_call& call = *calls[i];
+    finish(instance, call,
+           guarded(*instance.host, &call, [&] { return handler.run(handler.fn, instance, call); }));
+  }
 }
 
 template <class State, class F>
@@ -262,12 +304,28 @@ struct Table {
 
   [[gnu::noinline]] static int submit_all(Instance<P>& self, vac_call* const* calls,
                                           std::size_t n) noexcept {
-    for (std::size_t i = 0; i < n; ++i) {
-      const int code = run(self, *calls[i]);
-      // A handler that goes on by itself completes its call by itself.
-      if (code != VAC_EINPROGRESS) self.host->complete(calls[i], code, nullptr);
+    const Handler<P>* handler = self.plugin->find(calls[0]->op);
+    if (handler != nullptr && handler->run_batch != nullptr) {
+      try {
+        handler->run_batch(*handler, self, calls, n);
+        return VAC_EINPROGRESS;
+      } catch (...) {  // no memory for the batch: none of it has been run
+      }
     }
+    for (std::size_t i = 0; i < n; ++i) finish(self, *calls[i], run(self, *calls[i]));
     return VAC_EINPROGRESS;
+  }
+
+  static std::uint64_t batch_key(void* plugin, const vac_call* call) noexcept {
+    Instance<P>& self = instance(plugin);
+    const Handler<P>* handler = self.plugin->find(call->op);
+    if (handler == nullptr || handler->key == nullptr) return 0;
+    try {
+      // The typed arguments can write results, which a key does not.
+      return handler->key(handler->key_fn, self, const_cast<vac_call&>(*call));
+    } catch (...) {  // then alone, where its handler says what is wrong
+      return 0;
+    }
   }
 
   static int describe(void* plugin, char* json, std::size_t* bytes) noexcept {
@@ -290,6 +348,7 @@ struct Table {
     table.open = open;
     table.close = close;
     table.submit = submit;
+    if (plugin.batched()) table.batch_key = batch_key;
     if (hooks.session_open) table.session_open = session_open;
     if (hooks.session_open) table.session_close = session_close;
     if (hooks.accepts) table.accepts = accepts;
