@@ -51,6 +51,7 @@ void set_call_limits(const core::Runtime& runtime, Crew& crew) {
     for (const vac_op_offer& offer : plugin->offers()) {
       const core::SlotPool* const slots = plugin->slots(offer);
       limits[offer.op] += slots == nullptr ? CallQueue::kUnlimited : slots->count();
+      if (plugin->batching(offer).delay_ns != 0) crew.set_delayed(offer.op);
     }
   }
   for (const auto& [op, calls] : limits) {

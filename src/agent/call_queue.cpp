@@ -2,6 +2,7 @@
 #include "agent/call_queue.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "agent/connection.hpp"
@@ -34,10 +35,27 @@ TaskPtr CallQueue::take() {
   return task;
 }
 
+void CallQueue::gather(std::vector<TaskPtr>& batch) {
+  const core::BatchGroup& group = batch.front()->group;
+  PerOp& op = by_op_[batch.front()->op->id];
+  if (!group || op.waiting.empty()) return;
+  try {
+    batch.reserve(std::min<std::size_t>(group.most, 1 + op.waiting.size()));
+  } catch (const std::bad_alloc&) {  // then the first one runs alone
+    return;
+  }
+  std::erase_if(op.waiting, [&](Waiting& waiting) {
+    if (batch.size() >= group.most || waiting.task->group != group) return false;
+    batch.push_back(std::move(waiting.task));
+    --size_;
+    return true;
+  });
+}
+
 bool CallQueue::try_begin(std::uint32_t id) {
   if (runnable()) return false;
   PerOp& op = by_op_[id];
-  if (!op.waiting.empty() || !op.open()) return false;
+  if (op.delayed || !op.waiting.empty() || !op.open()) return false;
   ++op.running;
   return true;
 }
@@ -46,6 +64,16 @@ bool CallQueue::runnable() const {
   return size_ != 0 && std::ranges::any_of(by_op_, [](const auto& entry) {
            return !entry.second.waiting.empty() && entry.second.open();
          });
+}
+
+std::size_t CallQueue::count(const Connection* connection) const {
+  std::size_t sum = 0;
+  for (const auto& [id, op] : by_op_) {
+    sum += static_cast<std::size_t>(std::ranges::count_if(op.waiting, [&](const Waiting& waiting) {
+      return waiting.task->connection.get() == connection;
+    }));
+  }
+  return sum;
 }
 
 TaskPtr CallQueue::remove(const Connection* connection, std::uint64_t request) {

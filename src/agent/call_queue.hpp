@@ -20,12 +20,18 @@ class CallQueue {
  public:
   static constexpr std::uint32_t kUnlimited = std::numeric_limits<std::uint32_t>::max();
 
-  /// At most `calls` of the operation run at once; without a limit, any number.
+  /// At most `calls` of the operation run at once; without a limit, any number. A batch counts as
+  /// one.
   void set_limit(std::uint32_t op, std::uint32_t calls) { by_op_[op].limit = calls; }
+  /// Calls of the operation may have to wait for others: none skips the queue.
+  void set_delayed(std::uint32_t op) { by_op_[op].delayed = true; }
 
   void push(TaskPtr task);
   /// The oldest call that may run, counted as running until end(); null where there is none.
   TaskPtr take();
+  /// Those of the first one's group that wait, oldest first, to run with it; as many as the group
+  /// takes.
+  void gather(std::vector<TaskPtr>& batch);
   /// For a call that need not wait: counts it as running if it may run and none waits before it.
   bool try_begin(std::uint32_t op);
   void end(std::uint32_t op) { --by_op_[op].running; }
@@ -37,6 +43,8 @@ class CallQueue {
   /// Takes all waiting calls of a connection out.
   std::vector<TaskPtr> remove_all(const Connection* connection);
   std::size_t size() const noexcept { return size_; }
+  /// How many of a connection's wait.
+  std::size_t count(const Connection* connection) const;
 
  private:
   struct Waiting {
@@ -46,6 +54,7 @@ class CallQueue {
   struct PerOp {
     std::uint32_t limit = kUnlimited;
     std::uint32_t running = 0;
+    bool delayed = false;
     std::deque<Waiting> waiting;
     bool open() const { return running < limit; }
   };

@@ -61,9 +61,7 @@ void explain_refusal(Connection& connection, CallTask& task) {
 
 int run(Connection& connection, CallTask& task) {
   if (task.op->control()) return run_control(connection, task);
-  const int code = connection.session().dispatch(task.call, task.context);
-  if (code == VAC_ENOMEM && task.outputs.refused_bytes() != 0) explain_refusal(connection, task);
-  return code;
+  return connection.session().dispatch(task.call, task.context);
 }
 
 /// Notes the time of a call whose reply is ready; `time.agent` is that until the plugin was done.
@@ -79,20 +77,28 @@ void count_time(Connection& connection, const CallTask& task, CallTime time) {
   }
 }
 
-void run_and_encode(Connection& connection, CallTask& task, std::int64_t started_ns) {
+/// Whether a call may be run; else its reply is made.
+bool begin_run(Connection& connection, CallTask& task, std::int64_t started_ns) {
   if (task.context.cancelled.load(std::memory_order_relaxed)) {
-    return fail_call(connection, task, VAC_ECANCELED,
-                     concat(task.op->name, ": cancelled before it was started"));
+    fail_call(connection, task, VAC_ECANCELED,
+              concat(task.op->name, ": cancelled before it was started"));
+    return false;
   }
   if (task.call.deadline_ns != 0 && task.call.deadline_ns <= started_ns) {
-    return fail_call(connection, task, VAC_ETIMEDOUT,
-                     concat(task.op->name, ": its time was over before it could be started"));
+    fail_call(connection, task, VAC_ETIMEDOUT,
+              concat(task.op->name, ": its time was over before it could be started"));
+    return false;
   }
   if (Status copied = copy_late_inputs(connection, task); !copied) {
-    return fail_call(connection, task, copied.error().value(),
-                     concat(task.op->name, ": ", copied.error().text()));
+    fail_call(connection, task, copied.error().value(),
+              concat(task.op->name, ": ", copied.error().text()));
+    return false;
   }
-  const int code = run(connection, task);
+  return true;
+}
+
+void encode(Connection& connection, CallTask& task, std::int64_t started_ns, int code) {
+  if (code == VAC_ENOMEM && task.outputs.refused_bytes() != 0) explain_refusal(connection, task);
   if (code != VAC_OK) return fail_call(connection, task, code, task.context.message);
 
   const std::int64_t done_ns = now_ns();
@@ -114,6 +120,16 @@ void run_and_encode(Connection& connection, CallTask& task, std::int64_t started
   if (encoded) return count_time(connection, task, time);
   const std::string text = concat(task.op->name, ": ", encoded.error().text());
   fail_call(connection, task, encoded.error().value(), text);
+}
+
+/// What a call does, or the reply that there is no memory for it.
+template <class Body>
+void with_memory(const Connection& connection, CallTask& task, const Body& body) {
+  try {
+    body();
+  } catch (const std::bad_alloc&) {
+    fail_call(connection, task, VAC_ENOMEM, {});
+  }
 }
 
 }  // namespace
@@ -143,10 +159,34 @@ Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader
 }
 
 void run_call(Connection& connection, CallTask& task, std::int64_t started_ns) {
-  try {
-    run_and_encode(connection, task, started_ns);
-  } catch (const std::bad_alloc&) {
-    fail_call(connection, task, VAC_ENOMEM, {});
+  with_memory(connection, task, [&] {
+    if (!begin_run(connection, task, started_ns)) return;
+    encode(connection, task, started_ns, run(connection, task));
+  });
+}
+
+void run_batch(std::span<const TaskPtr> tasks, std::int64_t started_ns) {
+  std::vector<core::BatchCall> calls;
+  std::vector<CallTask*> begun;
+  for (const TaskPtr& task : tasks) {
+    Connection& connection = *task->connection;
+    with_memory(connection, *task, [&] {
+      calls.reserve(tasks.size());
+      begun.reserve(tasks.size());
+      if (!begin_run(connection, *task, started_ns)) return;
+      calls.push_back({&connection.session(), &task->call, &task->context});
+      begun.push_back(task.get());
+    });
+  }
+  if (calls.size() > 1) core::Session::dispatch_batch(calls);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    CallTask& task = *begun[i];
+    Connection& connection = *task.connection;
+    with_memory(connection, task, [&] {
+      if (calls.size() > 1) connection.times().add_batched();
+      encode(connection, task, started_ns,
+             calls.size() > 1 ? calls[i].code : run(connection, task));
+    });
   }
 }
 

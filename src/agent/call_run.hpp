@@ -25,6 +25,9 @@ Status bind_call(Connection& connection, CallTask& task, const wire::FrameHeader
 /// Runs a bound call to its end and makes task.reply. `started_ns`: when it got its thread.
 void run_call(Connection& connection, CallTask& task, std::int64_t started_ns);
 
+/// The same for calls of one group: each ends by itself, whatever becomes of the others.
+void run_batch(std::span<const TaskPtr> tasks, std::int64_t started_ns);
+
 /// Makes task.reply a failure.
 void fail_call(const Connection& connection, CallTask& task, int code, std::string_view text);
 

@@ -15,6 +15,7 @@
 #include "base/fd.hpp"
 #include "base/mutex.hpp"
 #include "call/op_table.hpp"
+#include "core/batch.hpp"
 #include "core/call_context.hpp"
 #include "wire/codec.hpp"
 
@@ -61,6 +62,7 @@ struct CallTask {
   vac_call call{};
   core::CallContext context;
   std::array<core::Resource*, kMostResources> resources{};
+  core::BatchGroup group;  ///< with which other calls it may run; set before it has to wait
   // Shared with the connection's table, from which a client may drop a resource under a running
   // call.
   std::vector<std::shared_ptr<HeldResource>> held;

@@ -40,6 +40,10 @@ class CallTimes {
     }
   }
 
+  /// A call that has run together with others. Any thread.
+  void add_batched() noexcept { batched_.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t batched() const noexcept { return batched_.load(std::memory_order_relaxed); }
+
   Sums sums() const noexcept {
     Figures all{};
     for (std::size_t i = 0; i < kFigures; ++i) {
@@ -59,6 +63,7 @@ class CallTimes {
   }
 
   std::array<std::atomic<std::uint64_t>, kFigures> at_once_{}, later_{};
+  std::atomic<std::uint64_t> batched_{0};
 };
 
 }  // namespace vac::agent

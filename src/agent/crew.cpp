@@ -19,6 +19,11 @@ void Crew::set_limit(std::uint32_t op, std::uint32_t calls) {
   queue_.set_limit(op, calls);
 }
 
+void Crew::set_delayed(std::uint32_t op) {
+  const MutexLock lock(mutex_);
+  queue_.set_delayed(op);
+}
+
 Status Crew::start(Duties& duties) {
   const MutexLock lock(mutex_);
   duties_ = &duties;
@@ -43,6 +48,7 @@ bool Crew::assign(Role role) {
     Member& member = *made;
     member.role = role;
     parked_.reserve(members_.size() + 1);  // so that a thread can always park
+    gatherings_.reserve(members_.size() + 1);
     members_.push_back(std::move(made));
     try {
       member.thread = std::thread([this, &member] { run(member); });
@@ -97,12 +103,45 @@ void Crew::end_call(std::uint32_t op) {
 }
 
 void Crew::queue(std::vector<TaskPtr>& tasks) {
+  for (TaskPtr& task : tasks) duties_->find_group(*task);
   const MutexLock lock(mutex_);
   for (TaskPtr& task : tasks) {
+    if (!gatherings_.empty() && join_gathering(task)) continue;
     queue_.push(std::move(task));
     assign_execution();
   }
   tasks.clear();
+}
+
+/// Puts a call with those of its group that wait for more.
+bool Crew::join_gathering(TaskPtr& task) {
+  for (Gathering* gathering : gatherings_) {
+    std::vector<TaskPtr>& calls = *gathering->calls;
+    const core::BatchGroup& group = calls.front()->group;
+    if (calls.size() >= group.most || task->group != group) continue;
+    calls.push_back(std::move(task));
+    if (calls.size() == group.most) gathering->full.notify_one();
+    return true;
+  }
+  return false;
+}
+
+/// Waits for more calls of the group, as long as the configuration lets the first of them wait.
+/// They hold a slot meanwhile, which nobody else has asked for.
+void Crew::await_more(std::vector<TaskPtr>& calls) {
+  const core::BatchGroup& group = calls.front()->group;
+  const std::chrono::steady_clock::time_point until{
+      std::chrono::nanoseconds(calls.front()->ready_ns + group.delay_ns)};
+  Gathering gathering{&calls, {}};
+  try {
+    calls.reserve(group.most);
+  } catch (const std::bad_alloc&) {  // then without waiting
+    return;
+  }
+  gatherings_.push_back(&gathering);
+  while (calls.size() < group.most && !stopping_ && gathering.full.wait_until(mutex_, until)) {
+  }
+  std::erase(gatherings_, &gathering);
 }
 
 TaskPtr Crew::remove(const Connection* connection, std::uint64_t request) {
@@ -149,13 +188,18 @@ void Crew::run(Member& member) {
 }
 
 void Crew::execute(Member& member) {
+  std::vector<TaskPtr>& calls = member.running;
   MutexLock lock(mutex_);
   while (!stopping_) {
     TaskPtr task = queue_.take();
     if (task == nullptr) break;
     const std::uint32_t op = task->op->id;
+    calls.push_back(std::move(task));
+    queue_.gather(calls);
+    if (calls.front()->group.delay_ns != 0) await_more(calls);
     lock.unlock();
-    duties_->execute(member.worker, std::move(task));
+    duties_->execute(member.worker, calls);
+    calls.clear();
     lock.lock();
     queue_.end(op);
     // A thread that is done looks after the watch before it takes another call.
@@ -173,6 +217,7 @@ void Crew::stop() {
     member->changed.notify_one();
   }
   parked_.clear();
+  for (Gathering* gathering : gatherings_) gathering->full.notify_one();
 }
 
 void Crew::join() {
@@ -185,6 +230,11 @@ void Crew::join() {
     }
     if (thread->joinable()) thread->join();
   }
+}
+
+std::size_t Crew::waiting(const Connection* connection) const {
+  const MutexLock lock(mutex_);
+  return queue_.count(connection);
 }
 
 bool Crew::idle() const {

@@ -35,8 +35,10 @@ class Crew {
    public:
     /// Watches until it has left the watch or the crew stops.
     virtual void watch(Worker& worker) = 0;
-    /// Runs one call to its end.
-    virtual void execute(Worker& worker, TaskPtr task) = 0;
+    /// Sets the group of a call that is about to be queued.
+    virtual void find_group(CallTask& task) = 0;
+    /// Runs one call to its end, or several of one group.
+    virtual void execute(Worker& worker, std::vector<TaskPtr>& calls) = 0;
 
    protected:
     ~Duties() = default;
@@ -47,8 +49,9 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
-  /// Of all calls of an operation; before start().
+  /// Of all calls of an operation; before start(). See CallQueue.
   void set_limit(std::uint32_t op, std::uint32_t calls) VAC_EXCLUDES(mutex_);
+  void set_delayed(std::uint32_t op) VAC_EXCLUDES(mutex_);
   /// `duties` outlives the threads.
   Status start(Duties& duties) VAC_EXCLUDES(mutex_);
 
@@ -78,6 +81,8 @@ class Crew {
   void join() VAC_EXCLUDES(mutex_);
   bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
 
+  /// How many calls of a connection wait for a thread or a slot.
+  std::size_t waiting(const Connection* connection) const VAC_EXCLUDES(mutex_);
   /// Whether no call runs and none waits.
   bool idle() const VAC_EXCLUDES(mutex_);
   std::size_t thread_count() const VAC_EXCLUDES(mutex_);
@@ -85,10 +90,16 @@ class Crew {
   std::uint64_t activity() const VAC_EXCLUDES(mutex_);
 
  private:
+  /// Calls of one group that wait for more of it; on the stack of the thread that will run them.
+  struct Gathering {
+    std::vector<TaskPtr>* calls;
+    CondVar full;
+  };
   enum class Role : std::uint8_t { parked, watch, execute, exit };
   struct Member {
-    explicit Member(SlabPool& slabs) : worker(slabs) {}
+    explicit Member(SlabPool& slabs) : worker(slabs) { running.reserve(1); }
     Worker worker;
+    std::vector<TaskPtr> running;  // the thread's, which has room for a call at any time
     CondVar changed;
     Role role = Role::parked;  // guarded by mutex_
     std::thread thread;
@@ -97,6 +108,8 @@ class Crew {
   void run(Member& member) VAC_EXCLUDES(mutex_);
   Role next_role(Member& member) VAC_EXCLUDES(mutex_);
   void execute(Member& member) VAC_EXCLUDES(mutex_);
+  void await_more(std::vector<TaskPtr>& calls) VAC_REQUIRES(mutex_);
+  bool join_gathering(TaskPtr& task) VAC_REQUIRES(mutex_);
   bool assign(Role role) VAC_REQUIRES(mutex_);
   void assign_execution() VAC_REQUIRES(mutex_);
 
@@ -110,6 +123,7 @@ class Crew {
   std::vector<std::unique_ptr<Member>> members_ VAC_GUARDED_BY(mutex_);
   std::vector<Member*> parked_ VAC_GUARDED_BY(mutex_);
   CallQueue queue_ VAC_GUARDED_BY(mutex_);
+  std::vector<Gathering*> gatherings_ VAC_GUARDED_BY(mutex_);
   unsigned running_ VAC_GUARDED_BY(mutex_) = 0;  // executors, and others that run a call
 };
 

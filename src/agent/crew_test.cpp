@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/crew.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <vector>
 
+#include "agent/clock.hpp"
 #include "agent/connection.hpp"
 #include "base/mutex.hpp"
 
@@ -30,10 +32,12 @@ class Script final : public Crew::Duties {
     changed_.notify_all();
     while (!over_) changed_.wait(mutex_);  // blocks, as on a connection
   }
-  void execute(Worker& /*worker*/, TaskPtr /*task*/) override {
+  void find_group(CallTask& task) override { task.group = group; }
+  void execute(Worker& /*worker*/, std::vector<TaskPtr>& calls) override {
     const MutexLock lock(mutex_);
     ++running_;
     ++started_;
+    sizes_.push_back(calls.size());
     changed_.notify_all();
     while (finish_ == 0 && !over_) changed_.wait(mutex_);
     if (finish_ > 0) --finish_;
@@ -53,6 +57,13 @@ class Script final : public Crew::Duties {
     const MutexLock lock(mutex_);
     return running_;
   }
+  /// How many calls were run together, in the order of their start.
+  std::vector<std::size_t> sizes() {
+    const MutexLock lock(mutex_);
+    return sizes_;
+  }
+
+  core::BatchGroup group;  ///< of all calls that are queued; before the first of them
 
  private:
   template <class T>
@@ -71,7 +82,10 @@ class Script final : public Crew::Duties {
   CondVar changed_;
   int watches_ = 0, leave_ = 0, left_ = 0, running_ = 0, started_ = 0, done_ = 0, finish_ = 0;
   bool over_ = false;
+  std::vector<std::size_t> sizes_;
 };
+
+constexpr std::int64_t kHourNs = 3'600'000'000'000;
 
 class CrewTest : public testing::Test {
  protected:
@@ -85,12 +99,21 @@ class CrewTest : public testing::Test {
     for (int i = 0; i < calls; ++i) {
       tasks.push_back(tasks_.get());
       tasks.back()->op = find_op(op);
+      tasks.back()->ready_ns = now_ns();
     }
     crew_.queue(tasks);
+  }
+  /// Calls from now on go together, four at most.
+  void use_groups(std::int64_t delay_ns = 0) {
+    // It is compared and never looked into.
+    script_.group.plugin = reinterpret_cast<const core::Plugin*>(&plugin_stands_for_);
+    script_.group.most = 4;
+    script_.group.delay_ns = delay_ns;
   }
 
   SlabPool slabs_;
   TaskPool tasks_{slabs_};
+  static inline char plugin_stands_for_ = 0;
   Crew crew_{{2, 3}, slabs_};
   Script script_{crew_};
 };
@@ -154,6 +177,49 @@ TEST_F(CrewTest, WhoStepsAsideLeavesItsCallsToOthers) {
   script_.wait_for_started(1);
   script_.finish(1);
   script_.wait_for_done(1);
+}
+
+TEST_F(CrewTest, RunsTogetherWhatHasGatheredWhileASlotWasBusy) {
+  use_groups();
+  crew_.set_limit(find_op("minmax")->id, 1);
+  ASSERT_TRUE(crew_.start(script_));
+  queue(1);
+  script_.wait_for_started(1);
+  queue(6);
+  script_.finish(3);
+  script_.wait_for_done(3);
+  EXPECT_THAT(script_.sizes(), testing::ElementsAre(1U, 4U, 2U));
+}
+
+TEST_F(CrewTest, WaitsForABatchAsLongAsItMay) {
+  use_groups(kHourNs);
+  ASSERT_TRUE(crew_.start(script_));
+  queue(1);
+  queue(2);
+  EXPECT_EQ(script_.running(), 0);
+  queue(1);  // the last one that the batch takes
+  script_.wait_for_started(1);
+  queue(5);
+  script_.wait_for_started(2);
+  script_.finish(2);
+  script_.wait_for_done(2);
+  EXPECT_THAT(script_.sizes(), testing::ElementsAre(4U, 4U));
+}
+
+TEST_F(CrewTest, RunsABatchThatIsNotFullWhenItsTimeIsOver) {
+  use_groups(1);
+  ASSERT_TRUE(crew_.start(script_));
+  queue(1);
+  script_.wait_for_started(1);
+  EXPECT_THAT(script_.sizes(), testing::ElementsAre(1U));
+  script_.finish(1);
+}
+
+TEST_F(CrewTest, SkipsNoQueueWhereCallsWaitForOthers) {
+  crew_.set_delayed(find_op("minmax")->id);
+  EXPECT_FALSE(crew_.begin_call(find_op("minmax")->id));
+  EXPECT_TRUE(crew_.begin_call(find_op("sgemm")->id));
+  crew_.end_call(find_op("sgemm")->id);
 }
 
 TEST_F(CrewTest, LimitsThreadsThatBlockOnInput) {

@@ -3,6 +3,7 @@
 
 #include "agent/connection.hpp"
 #include "agent/connection_table.hpp"
+#include "agent/crew.hpp"
 #include "agent/model_repository.hpp"
 #include "agent/region.hpp"
 #include "base/json_text.hpp"
@@ -34,7 +35,9 @@ std::string describe_agent(const Connection& connection) {
   const CallTimes::Sums times = connection.times().sums();
   json.key("this_connection").begin_object();
   json.key("calls").number(times.calls).key("queue_ns").number(times.queue_ns);
-  json.key("plugin_ns").number(times.plugin_ns).key("agent_ns").number(times.agent_ns).end_object();
+  json.key("plugin_ns").number(times.plugin_ns).key("agent_ns").number(times.agent_ns);
+  json.key("waiting").number(services.crew.waiting(&connection));
+  json.key("batched").number(connection.times().batched()).end_object();
   json.key("sessions").number(services.connections.size());
   json.end_object();
   std::string text = json.take();

@@ -291,11 +291,27 @@ bool Watch::run_calls(Worker& worker, bool want_back) {
   return owned;
 }
 
-void Watch::execute(Worker& /*worker*/, TaskPtr task) {
-  const std::shared_ptr<Connection> connection = task->connection;
-  if (connection->hold(task)) return;
-  run_call(*connection, *task, now_ns());
-  connection->finish(std::move(task));
+void Watch::find_group(CallTask& task) {
+  if (task.op->control()) return;
+  const Connection& connection = *task.connection;
+  task.group = connection.session().batch_group(task.call, task.context);
+  task.group.tenant = &connection.tenant();
+}
+
+void Watch::execute(Worker& /*worker*/, std::vector<TaskPtr>& calls) {
+  std::erase_if(calls, [](TaskPtr& task) {
+    const std::shared_ptr<Connection> connection = task->connection;
+    return connection->hold(task);
+  });
+  if (calls.size() == 1) {
+    run_call(*calls.front()->connection, *calls.front(), now_ns());
+  } else {
+    run_batch(calls, now_ns());
+  }
+  for (TaskPtr& task : calls) {
+    const std::shared_ptr<Connection> connection = task->connection;
+    connection->finish(std::move(task));
+  }
 }
 
 }  // namespace vac::agent

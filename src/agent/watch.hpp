@@ -32,7 +32,8 @@ class Watch final : public Crew::Duties {
   void drain() noexcept { draining_.store(true, std::memory_order_release); }
 
   void watch(Worker& worker) override;
-  void execute(Worker& worker, TaskPtr task) override;
+  void find_group(CallTask& task) override;
+  void execute(Worker& worker, std::vector<TaskPtr>& calls) override;
 
  private:
   struct Door {
