@@ -79,6 +79,23 @@ Status read_listeners(const std::vector<const toml::table*>& tables, const std::
   return {};
 }
 
+/// Those of [plugin.X] that are the agent's own, so that a mistake is told with its place.
+Status check_own_settings(TableReader reader) {
+  const struct {
+    std::string_view key;
+    std::uint32_t least, most;
+  } settings[] = {{"slots", 0, 4096}, {"max_batch", 1, 4096}, {"max_delay_us", 0, 1'000'000}};
+  for (const auto& setting : settings) {
+    std::uint32_t value = setting.least;
+    reader.number(setting.key, value);
+    if (value >= setting.least && value <= setting.most) continue;
+    reader.fail(setting.key, "is " + std::to_string(value) + ", must be " +
+                                 std::to_string(setting.least) + " to " +
+                                 std::to_string(setting.most));
+  }
+  return reader.state();
+}
+
 Status read_plugins(const toml::table* plugins, const std::string& file, AgentConfig& config) {
   if (plugins == nullptr) return {};
   for (const auto& [key, node] : *plugins) {
@@ -95,12 +112,7 @@ Status read_plugins(const toml::table* plugins, const std::string& file, AgentCo
                               "] isolation is not offered by this version: plugins "
                               "run in the agent's own process");
     }
-    std::uint32_t slots = 0;
-    TableReader host(settings, "[plugin." + name + "]", file);
-    host.number("slots", slots);
-    if (settings->get("slots") != nullptr && settings->get("slots")->as_integer() == nullptr) {
-      return host.finish();
-    }
+    VAC_CHECK(check_own_settings(TableReader(settings, "[plugin." + name + "]", file)));
     VAC_TRY(const json object, to_json(*settings, file));
     config.plugin_configs[name] = object.dump();
   }

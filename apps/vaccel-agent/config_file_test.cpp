@@ -14,6 +14,7 @@
 namespace vac::agent {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -125,6 +126,20 @@ TEST(ConfigFile, TellsAWrongTypeItsPlace) {
               HasSubstr("agent.toml:3:9"));
   EXPECT_THAT(complaint("[plugin]\ntorch = 1\n"), HasSubstr("[plugin.torch]"));
   EXPECT_THAT(complaint("[plugin.torch]\nslots = \"two\"\n"), HasSubstr("slots"));
+}
+
+TEST(ConfigFile, TellsWhereALimitOfAPluginIsWrong) {
+  EXPECT_THAT(complaint("[plugin.torch]\nmax_batch = 0\n"),
+              AllOf(StartsWith("agent.toml:2:"), HasSubstr("max_batch"),
+                    HasSubstr("is 0, must be 1 to 4096")));
+  EXPECT_THAT(complaint("[plugin.torch]\nmax_batch = 5000\n"), HasSubstr("is 5000"));
+  EXPECT_THAT(complaint("[plugin.torch]\nmax_batch = 1.5\n"), HasSubstr("a whole number"));
+  EXPECT_THAT(complaint("[plugin.torch]\nmax_delay_us = 1000001\n"), HasSubstr("0 to 1000000"));
+  EXPECT_THAT(complaint("[plugin.torch]\nmax_delay_us = -1\n"), HasSubstr("max_delay_us"));
+  EXPECT_THAT(complaint("[plugin.torch]\nslots = 4097\n"), HasSubstr("0 to 4096"));
+  EXPECT_EQ(
+      parse("[plugin.torch]\nmax_batch = 16\nmax_delay_us = 200\n").plugin_configs.at("torch"),
+      R"({"max_batch":16,"max_delay_us":200})");
 }
 
 TEST(ConfigFile, TellsWhatIsNotToml) {

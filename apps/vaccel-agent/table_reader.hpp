@@ -40,6 +40,8 @@ class TableReader {
   void fail(std::string_view key, std::string_view why);
   void require(std::string_view key);
   Status finish();
+  /// The first mistake so far, for a table whose other keys are for somebody else.
+  const Status& state() const noexcept { return state_; }
 
  private:
   const toml::node* find(std::string_view key);
