@@ -152,7 +152,19 @@ class TorchResults final : public Results {
       add({}, value);
     }
   }
+  /// Rows of other results, which share their memory.
+  TorchResults(const TorchResults& all, std::int64_t first, std::int64_t count)
+      : names_(all.names_) {
+    for (const at::Tensor& tensor : all.tensors_) {
+      tensors_.push_back(tensor.narrow(0, first, count));
+    }
+  }
 
+  bool has_rows(std::int64_t count) const {
+    return std::all_of(tensors_.begin(), tensors_.end(), [count](const at::Tensor& tensor) {
+      return tensor.dim() > 0 && tensor.size(0) == count;
+    });
+  }
   std::size_t size() const override { return tensors_.size(); }
   const std::string& name(std::size_t i) const override { return names_[i]; }
   std::uint8_t type(std::size_t i) const override { return to_ours(tensors_[i].scalar_type(), i); }
@@ -199,9 +211,59 @@ class TorchModule final : public Module {
   const std::string& vac_json() const override { return vac_json_; }
 
   std::unique_ptr<Results> forward(const std::vector<Input>& inputs, int threads) const override {
-    const c10::InferenceMode inference;
-    if (at::get_num_threads() != threads) at::set_num_threads(threads);
-    std::vector<c10::IValue> stack = arguments(inputs);
+    const Run run(threads);
+    std::vector<at::Tensor> tensors;
+    for (const Input& input : inputs) tensors.push_back(tensor(input));
+    return run_module(inputs, std::move(tensors));
+  }
+
+  std::vector<std::unique_ptr<Results>> forward_rows(const std::vector<std::vector<Input>>& calls,
+                                                     int threads) const override {
+    const Run run(threads);
+    std::vector<at::Tensor> tensors;
+    for (std::size_t i = 0; i < calls.front().size(); ++i) tensors.push_back(rows(calls, i));
+    const std::int64_t total = tensors.front().size(0);
+    const auto all = run_module(calls.front(), std::move(tensors));
+    std::vector<std::unique_ptr<Results>> results;
+    if (!all->has_rows(total)) return results;
+    std::int64_t first = 0;
+    for (const std::vector<Input>& inputs : calls) {
+      const std::int64_t count = inputs.front().dims.front();
+      results.push_back(std::make_unique<TorchResults>(*all, first, count));
+      first += count;
+    }
+    return results;
+  }
+
+ private:
+  /// What holds for the calling thread while a model runs.
+  struct Run {
+    explicit Run(int threads) {
+      if (at::get_num_threads() != threads) at::set_num_threads(threads);
+    }
+    const c10::InferenceMode inference{};
+  };
+
+  static at::Tensor view(const Input& input) {
+    const auto options = at::TensorOptions().dtype(to_torch(input.type));
+    return input.data == nullptr ? at::empty(input.dims, options)
+                                 : at::from_blob(input.data, input.dims, options);
+  }
+  at::Tensor tensor(const Input& input) const {
+    return device_.is_cpu() ? view(input) : view(input).to(device_);
+  }
+  /// Input i of all calls, copied once.
+  at::Tensor rows(const std::vector<std::vector<Input>>& calls, std::size_t i) const {
+    std::vector<at::Tensor> parts;
+    parts.reserve(calls.size());
+    for (const std::vector<Input>& inputs : calls) parts.push_back(view(inputs[i]));
+    const at::Tensor all = at::cat(parts);
+    return device_.is_cpu() ? all : all.to(device_);
+  }
+
+  std::unique_ptr<TorchResults> run_module(const std::vector<Input>& inputs,
+                                           std::vector<at::Tensor> tensors) const {
+    std::vector<c10::IValue> stack = arguments(inputs, std::move(tensors));
     try {
       // A copy shares the module's objects; forward() itself is const in all but its signature.
       torch::jit::Module module = module_;
@@ -213,27 +275,23 @@ class TorchModule final : public Module {
     }
   }
 
- private:
-  at::Tensor tensor(const Input& input) const {
-    const auto options = at::TensorOptions().dtype(to_torch(input.type));
-    at::Tensor tensor = input.data == nullptr ? at::empty(input.dims, options)
-                                              : at::from_blob(input.data, input.dims, options);
-    return device_.is_cpu() ? tensor : tensor.to(device_);
-  }
-
-  std::vector<c10::IValue> arguments(const std::vector<Input>& inputs) const {
+  /// As forward() takes them; `inputs` give the names.
+  std::vector<c10::IValue> arguments(const std::vector<Input>& inputs,
+                                     std::vector<at::Tensor> tensors) const {
     if (parameters_.size() == 1 && parameters_[0].kind == Parameter::Kind::tensors) {
       c10::List<at::Tensor> list;
-      for (const Input& input : inputs) list.push_back(tensor(input));
+      for (at::Tensor& tensor : tensors) list.push_back(std::move(tensor));
       return {c10::IValue(list)};
     }
     if (parameters_.size() == 1 && parameters_[0].kind == Parameter::Kind::named_tensors) {
       c10::Dict<std::string, at::Tensor> dictionary;
-      for (const Input& input : inputs) dictionary.insert(input.name, tensor(input));
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        dictionary.insert(inputs[i].name, std::move(tensors[i]));
+      }
       return {c10::IValue(dictionary)};
     }
     std::vector<c10::IValue> stack;
-    for (const Input& input : inputs) stack.emplace_back(tensor(input));
+    for (at::Tensor& tensor : tensors) stack.emplace_back(std::move(tensor));
     return stack;
   }
 

@@ -74,6 +74,11 @@ class Module {
   virtual const std::string& vac_json() const = 0;
   /// Runs forward() on `threads` threads of the framework. Inputs all have names, or none has.
   virtual std::unique_ptr<Results> forward(const std::vector<Input>& inputs, int threads) const = 0;
+  /// Runs forward() once on the inputs of several calls, which are put one below the other along
+  /// dimension 0: within a call all have as many rows, from call to call they differ in that number
+  /// alone. The results of each call; none at all where the model did not answer each row by a row.
+  virtual std::vector<std::unique_ptr<Results>> forward_rows(
+      const std::vector<std::vector<Input>>& calls, int threads) const = 0;
 };
 
 /// device: "cpu", "cuda", "cuda:1".

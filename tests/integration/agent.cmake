@@ -9,3 +9,7 @@ vac_test(agent_hostile_test LABEL "integration;soak-asan" SOURCES agent_hostile_
   DEPENDS vaccel-agent plugin_noop)
 vac_test(agent_regions_test LABEL integration SOURCES agent_regions_test.cpp LIBS ${libs} nlohmann_json::nlohmann_json
   DEPENDS vaccel-agent plugin_mbench plugin_reference)
+if(VAC_HAVE_TORCH)
+  vac_test(agent_batches_test LABEL integration SOURCES agent_batches_test.cpp LIBS ${libs}
+    DEPENDS vaccel-agent plugin_torch vac_test_models)
+endif()

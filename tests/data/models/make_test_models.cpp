@@ -45,6 +45,10 @@ const char* const kScaleAddJson = R"({"name":"scale-add","framework":"torch",
 "inputs":[{"name":"x","type":"f32","shape":[-1,3]}],
 "outputs":[{"name":"y","type":"f32","shape":[-1,3]}]})";
 
+const char* const kTwoRowsJson = R"({"name":"two-rows","framework":"torch",
+"inputs":[{"name":"x","type":"f32","shape":[2,3]}],
+"outputs":[{"name":"y","type":"f32","shape":[2,3]}]})";
+
 const char* const kTupleJson = R"({"name":"tuple","framework":"torch",
 "inputs":[{"name":"a","type":"f32","shape":[-1]},{"name":"b","type":"f32","shape":[-1]}],
 "outputs":[{"name":"sum","type":"f32","shape":[-1]},{"name":"difference","type":"f32","shape":[-1]}]})";
@@ -97,6 +101,21 @@ const TestModel kModels[] = {
      "    assert x.numel() < 0, \"this model always fails\"\n"
      "    return x\n",
      one_to_one("raises", "f32")},
+    // Fails for what it is given, whole.
+    {"picky.pt",
+     "def forward(self, x):\n"
+     "    assert bool((x >= 0).all()), \"x is negative\"\n"
+     "    return x * 2\n",
+     kScaleAddJson},
+    // Whose rows are not its calls': all are summed up; it takes two at a time.
+    {"sum_of_rows.pt",
+     "def forward(self, x):\n"
+     "    return x.sum(0, keepdim=True)\n",
+     kScaleAddJson},
+    {"two_rows.pt",
+     "def forward(self, x):\n"
+     "    return x * x[0]\n",
+     kTwoRowsJson},
     // What no plugin can answer: lists in a list.
     {"nested.pt",
      "def forward(self, x):\n"
