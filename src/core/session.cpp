@@ -293,7 +293,7 @@ inline int Session::submit_plainly(const Route& route, vac_call& call, CallConte
 }
 
 /// Sets what the caller of dispatch() does not.
-inline void Session::prepare(const Choice& choice, vac_call& call, CallContext& context) const {
+void Session::prepare(const Choice& choice, vac_call& call, CallContext& context) const {
   call.struct_size = sizeof call;
   call.resource_states = nullptr;
   call.plugin_scratch = nullptr;
