@@ -62,6 +62,10 @@ class OperationCheck {
   std::uint64_t key_of(TrialCall& trial, const std::string& check);
   std::vector<TrialCall*> of_one_key(const std::string& check);
   std::vector<TrialCall*> make_batch(const std::string& check);
+  int run_batch(std::span<TrialCall* const> batch, const std::string& check,
+                const std::string& title);
+  bool as_alone(std::span<TrialCall* const> batch, const std::string& check);
+  bool cancelled_in_batch(const std::string& check);
 
   Instance& instance_;
   const CheckOptions& options_;
@@ -259,6 +263,47 @@ std::vector<TrialCall*> OperationCheck::make_batch(const std::string& check) {
   return batch;
 }
 
+/// What submit answered; each call has ended.
+int OperationCheck::run_batch(std::span<TrialCall* const> batch, const std::string& check,
+                              const std::string& title) {
+  std::vector<vac_call*> calls;
+  calls.reserve(batch.size());
+  for (TrialCall* trial : batch) calls.push_back(&trial->call());
+  const int code = submit(calls, check, title);
+  if (code == VAC_OK) return code;
+  const bool later = instance_.subject().asynchronous() || instance_.subject().remote();
+  for (TrialCall* trial : batch) {
+    if (code != VAC_EINPROGRESS) {
+      trial->end_refused(code);
+      continue;
+    }
+    const std::string forgotten = concat(title, ": complete was not called for each of its calls");
+    if (!later && trial->record().completions() == 0) {
+      reporter().fail_and_leave(
+          name(kPromiseNames[0]),
+          concat(forgotten, " before submit returned: do so, or offer VAC_CAP_ASYNC"));
+    }
+    reporter().step(name(kPromiseNames[0]), forgotten);
+    trial->end_in_batch();
+  }
+  return code;
+}
+
+/// Whether the calls of a batch have the results that they had alone.
+bool OperationCheck::as_alone(std::span<TrialCall* const> batch, const std::string& check) {
+  for (TrialCall* trial : batch) {
+    if (!repeatable() || trial->code() != VAC_OK) continue;
+    const auto alone = std::ranges::find_if(
+        succeeded_, [&](TrialCall* one) { return &one->built() == &trial->built(); });
+    const std::string difference =
+        alone == succeeded_.end() ? std::string() : trial->difference(**alone);
+    if (difference.empty()) continue;
+    reporter().failed(check, concat(trial->title(), " gave ", difference, " than alone"));
+    return false;
+  }
+  return true;
+}
+
 void OperationCheck::batches() {
   if (offer_.max_batch < 2) return;
   const std::string check = name("batches");
@@ -267,40 +312,37 @@ void OperationCheck::batches() {
     return reporter().tell(Verdict::skipped, check,
                            "batch_key is 0 for every call, so it never is in one");
   }
-  std::vector<vac_call*> calls;
-  calls.reserve(batch.size());
-  for (TrialCall* trial : batch) calls.push_back(&trial->call());
-  const std::string title = concat("a batch of ", calls.size());
-  const int code = submit(calls, check, title);
+  const std::string title = concat("a batch of ", batch.size());
+  const int code = run_batch(batch, check, title);
   if (code == VAC_OK) {
     return reporter().failed(check, concat(title,
                                            ": submit returned VAC_OK: return VAC_EINPROGRESS "
                                            "and complete each call, or one error for all"));
   }
-  for (TrialCall* trial : batch) {
-    if (code == VAC_EINPROGRESS) {
-      reporter().step(name(kPromiseNames[0]),
-                      concat(title, ": complete was not called for each of its calls"));
-      trial->end_in_batch();
-    } else {
-      trial->end_refused(code);
-    }
-  }
-  for (std::size_t i = 0; repeatable() && code == VAC_EINPROGRESS && i < batch.size(); ++i) {
-    if (batch[i]->code() != VAC_OK) continue;
-    const auto alone = std::ranges::find_if(
-        succeeded_, [&](TrialCall* trial) { return &trial->built() == &batch[i]->built(); });
-    const std::string difference =
-        alone == succeeded_.end() ? std::string() : batch[i]->difference(**alone);
-    if (difference.empty()) continue;
-    return reporter().failed(check, concat(batch[i]->title(), " gave ", difference, " than alone"));
-  }
+  if (!as_alone(batch, check) || !cancelled_in_batch(check)) return;
   const bool keyed = instance_.table().batch_key != nullptr;
   reporter().tell(keyed ? Verdict::ok : Verdict::warning, check,
                   concat(title, code == VAC_EINPROGRESS ? " ended" : " was refused",
                          keyed ? ""
                                : ", but without batch_key no host makes one: set it, or "
                                  "max_batch to 1"));
+}
+
+/// Whether a call that is cancelled leaves the others of its batch alone.
+bool OperationCheck::cancelled_in_batch(const std::string& check) {
+  std::vector<TrialCall*> batch = make_batch(check);
+  TrialCall* const cancelled = batch[batch.size() / 2];
+  cancelled->record().cancelled = true;
+  run_batch(batch, check, concat("a batch of ", batch.size(), " with a cancelled call"));
+  std::erase(batch, cancelled);
+  for (const TrialCall* trial : batch) {
+    if (trial->code() != VAC_ECANCELED) continue;
+    reporter().failed(check, concat(trial->title(),
+                                    " ended as cancelled, another call of its batch was: ask "
+                                    "`cancelled` for each call by itself"));
+    return false;
+  }
+  return as_alone(batch, check);
 }
 
 void OperationCheck::quick() {

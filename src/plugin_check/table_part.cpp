@@ -126,9 +126,9 @@ std::string offer_fault(const vac_op_offer& offer) {
     return concat("operation ", offer.op, " has concurrency ", offer.concurrency, ": at most ",
                   kMostConcurrency, ", or 0 for no limit");
   }
-  if ((offer.flags & ~VAC_OFFER_QUICK) != 0) {
+  if ((offer.flags & ~(VAC_OFFER_QUICK | VAC_OFFER_BATCH_ON_REQUEST)) != 0) {
     return concat("operation ", offer.op, " has flags ", offer.flags,
-                  ": there is VAC_OFFER_QUICK alone");
+                  ": there are VAC_OFFER_QUICK and VAC_OFFER_BATCH_ON_REQUEST");
   }
   return {};
 }

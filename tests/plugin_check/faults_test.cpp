@@ -137,6 +137,7 @@ constexpr Fault kFaults[] = {
     {"not_equal", "fpga_arraycopy: equal calls", "again gave another output"},
     {"thread_matters", "fpga_arraycopy: concurrent calls", "than alone: share nothing"},
     {"batch_returns", "fpga_arraycopy: batches", "submit returned VAC_OK"},
+    {"cancels_batch", "fpga_arraycopy: batches", "another call of its batch was"},
     {"forgets_in_batch", "fpga_arraycopy: completes once", "not called for each of its calls"},
 };
 

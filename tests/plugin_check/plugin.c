@@ -71,6 +71,7 @@ enum {
   not_equal,
   thread_matters,
   batch_returns,
+  cancels_batch,
   forgets_in_batch
 };
 
@@ -159,8 +160,14 @@ static int submit(void* plugin, struct vac_call* const* calls, size_t count) {
                              FAULT == never_completes || FAULT == no_cap || FAULT == writes_late;
     return asynchronous ? begin(calls[0]) : copy(calls[0]);
   }
+  int given_up = 0;
+  for (size_t i = 0; i < count; ++i) given_up |= host->cancelled(calls[i]);
   for (size_t i = FAULT == forgets_in_batch ? 1 : 0; i < count; ++i) {
-    host->complete(calls[i], copy(calls[i]), NULL);
+    if (FAULT == cancels_batch && given_up) {
+      host->complete(calls[i], VAC_ECANCELED, "cancelled");
+    } else {
+      host->complete(calls[i], copy(calls[i]), NULL);
+    }
   }
   return FAULT == batch_returns ? VAC_OK : VAC_EINPROGRESS;
 }
@@ -255,7 +262,8 @@ static const struct vac_op_offer* offers(size_t* count) {
   *count = FAULT == offers_twice ? 2 : 1;
   if (FAULT == control_operation) all[0].op = 4;
   if (FAULT == batch_of_0) all[0].max_batch = 0;
-  if (FAULT == sound_batches || FAULT == batch_returns || FAULT == forgets_in_batch) {
+  if (FAULT == sound_batches || FAULT == batch_returns || FAULT == cancels_batch ||
+      FAULT == forgets_in_batch) {
     all[0].max_batch = 4;
   }
   if (FAULT == not_equal) all[0].concurrency = 1;
