@@ -397,5 +397,36 @@ TEST_F(AgentBatches, GiveEachClientItsOwnResults) {
   EXPECT_GT(std::ranges::max(doubler_.sizes()), 1U);
 }
 
+/// Whatever becomes of the others, a call ends once, and with a code that is its own.
+TEST_F(AgentBatches, HoldWhileCallsAreCancelledLateAndLeftBehind) {
+  start(R"({"max_batch":4,"max_delay_us":200})");
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < 8; ++i) {
+    threads.emplace_back([this, i] {
+      for (unsigned round = 0; round < 20; ++round) {
+        RawClient client = this->client(i % 2);
+        std::vector<std::uint64_t> open;
+        for (unsigned n = 0; n < 5; ++n) {
+          BuiltCall call = doubling(n == 2 ? kPoison : n);
+          open.push_back(client.call(call, n == 3 ? 150 : 0));
+        }
+        client.cancel(open[4]);
+        if (round % 4 == i % 4) continue;  // leaves them behind
+        while (!open.empty()) {
+          const RawFrame reply = client.receive();
+          const std::uint64_t request = reply.header.request;
+          ASSERT_EQ(std::erase(open, request), 1U);
+          if (request <= 2) EXPECT_EQ(reply.code(), VAC_OK);
+          if (request == 3) EXPECT_EQ(reply.code(), VAC_EINVAL);
+          if (request == 4 && reply.code() != VAC_OK) EXPECT_EQ(reply.code(), VAC_ETIMEDOUT);
+          if (request == 5 && reply.code() != VAC_OK) EXPECT_EQ(reply.code(), VAC_ECANCELED);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(agent_->stop(std::chrono::seconds(20)));
+}
+
 }  // namespace
 }  // namespace vac::agent
