@@ -140,10 +140,15 @@ Status may_pin(pid_t process) {
 }
 
 Status pin_process(pid_t process, int core) {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  CPU_SET(core, &cores);
-  return set_all(process == 0 ? ::getpid() : process, cores);
+  return pin_process(process, Cores{core, std::nullopt});
+}
+
+Status pin_process(pid_t process, const Cores& cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cores.first, &set);
+  if (cores.second) CPU_SET(*cores.second, &set);
+  return set_all(process == 0 ? ::getpid() : process, set);
 }
 
 Result<std::unique_ptr<AffinityKeeper>> AffinityKeeper::start(const std::vector<pid_t>& processes) {

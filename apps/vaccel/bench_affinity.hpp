@@ -28,6 +28,8 @@ Status may_pin(pid_t process);
 /// Pins every thread of a process; a thread that it starts later inherits its creator's core. Its
 /// own threads: pid 0.
 Status pin_process(pid_t process, int core);
+/// The same with both of them.
+Status pin_process(pid_t process, const Cores& cores);
 
 /// Keeps note of where the threads of some processes may run, and brings that back when the object
 /// ends. A process of its own does it, which outlives this one: a benchmark that is killed leaves

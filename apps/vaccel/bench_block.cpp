@@ -8,8 +8,9 @@ namespace vac::cli {
 using Clock = std::chrono::steady_clock;
 using Microseconds = std::chrono::duration<double, std::micro>;
 
-Result<Block> BlockRunner::run(Subject& subject, std::size_t calls) {
-  const std::size_t warm_up = std::max<std::size_t>(3, calls / 20);
+Result<Block> BlockRunner::run(Subject& subject, std::size_t calls,
+                               std::optional<std::size_t> warm_up_calls) {
+  const std::size_t warm_up = warm_up_calls.value_or(std::max<std::size_t>(3, calls / 20));
   const Clock::time_point first = Clock::now();
   for (std::size_t i = 0; i < warm_up; ++i) VAC_CHECK(subject.call());
   const std::span<double> samples(samples_us_.data(), calls);
@@ -22,7 +23,7 @@ Result<Block> BlockRunner::run(Subject& subject, std::size_t calls) {
     before = after;
   }
   const double seconds = std::chrono::duration<double>(before - start).count();
-  return Block{quantile(samples, 0.5), quantile(samples, 0.99),
+  return Block{quantile(samples, 0.5), quantile(samples, 0.9), quantile(samples, 0.99),
                static_cast<double>(calls) / seconds,
                Spent{warm_up + calls, Microseconds(before - first).count()}};
 }

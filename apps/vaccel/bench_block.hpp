@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,9 +27,10 @@ class BlockRunner {
  public:
   explicit BlockRunner(std::size_t most_calls) : samples_us_(most_calls, 0.0) {}
 
-  /// `calls` of them (at most what the constructor was told), after a twentieth as many that are
-  /// not counted.
-  Result<Block> run(Subject& subject, std::size_t calls);
+  /// `calls` of them (at most what the constructor was told), after so many that are not counted:
+  /// without a number a twentieth as many, three at least.
+  Result<Block> run(Subject& subject, std::size_t calls,
+                    std::optional<std::size_t> warm_up_calls = {});
 
  private:
   std::vector<double> samples_us_;

@@ -12,6 +12,7 @@
 
 #include "base/malloc_policy.hpp"
 #include "base/text.hpp"
+#include "bench_load.hpp"
 #include "bench_local.hpp"
 #include "bench_model.hpp"
 #include "bench_report.hpp"
@@ -36,6 +37,7 @@ struct Options {
   std::optional<std::string> memory;
   std::vector<std::int64_t> shape;
   std::optional<int> blocks;
+  std::optional<std::size_t> concurrency, depth;
   double seconds = 4;
   bool json = false;
 };
@@ -57,6 +59,19 @@ ExitStatus bench_agent(const Options& options) {
   return ExitStatus::success;
 }
 
+ExitStatus bench_load(const Options& options) {
+  const LoadOptions load{options.address,
+                         options.bytes,
+                         options.concurrency.value_or(1),
+                         options.depth.value_or(1),
+                         options.blocks.value_or(21),
+                         options.seconds};
+  const auto report = measure_load(load);
+  if (!report) return vac::cli::report(kCommand, report.error());
+  print(options.json ? json_text(load_json(*report, load)) : load_text(*report, load));
+  return ExitStatus::success;
+}
+
 ExitStatus bench_local(const Options& options) {
   const auto report = measure_local(options.bytes, options.seconds);
   if (!report) return vac::cli::report(kCommand, report.error());
@@ -65,15 +80,21 @@ ExitStatus bench_local(const Options& options) {
                      {"at", options.address},
                      {"bytes", options.bytes},
                      {"p50_ns", report->p50_ns},
+                     {"p90_ns", report->p90_ns},
                      {"p99_ns", report->p99_ns},
                      {"p50_us", report->p50_ns / 1e3},
+                     {"p90_us", report->p90_ns / 1e3},
                      {"p99_us", report->p99_ns / 1e3},
                      {"calls_per_s", 1e9 / report->p50_ns},
-                     {"raw_p50_ns", report->control_p50_ns}}));
+                     {"raw_p50_ns", report->control_p50_ns},
+                     {"atomics_p50_ns", report->atomics_p50_ns},
+                     {"ratio_atomics", report->ratio_atomics}}));
   } else {
     print(concat(options.op, " of ", options.bytes, " bytes in process: p50 ",
-                 format_fixed(report->p50_ns, 1), " ns, p99 ", format_fixed(report->p99_ns, 1),
+                 format_fixed(report->p50_ns, 1), " ns, p90 ", format_fixed(report->p90_ns, 1),
+                 " ns, p99 ", format_fixed(report->p99_ns, 1),
                  " ns; a function that does nothing: ", format_fixed(report->control_p50_ns, 1),
+                 " ns; one with two atomic operations: ", format_fixed(report->atomics_p50_ns, 1),
                  " ns\n"));
   }
   return ExitStatus::success;
@@ -104,6 +125,18 @@ ExitStatus run(const Options& options) {
                             "--memory is for --at ADDRESS: in this process nothing travels");
   }
   if (!options.model.empty()) return bench_model(options);
+  if (options.concurrency || options.depth) {
+    if (options.address == "local:") {
+      return report_wrong_use(kCommand, "--concurrency and --depth are for --at ADDRESS");
+    }
+    if (memory_of(options) == PayloadMemory::region) {
+      return report_wrong_use(
+          kCommand,
+          "--memory region is measured with one call at a time: leave it out, or "
+          "--concurrency and --depth");
+    }
+    return bench_load(options);
+  }
   if (options.address != "local:") return bench_agent(options);
   if (options.blocks) {
     return report_wrong_use(
@@ -164,6 +197,18 @@ void add_bench_command(CLI::App& app, ExitStatus& status) {
           "Pairs of blocks, each way of placing (default: 21); with --model of runs (default: 200)")
       ->type_name("N")
       ->check(CLI::Range(1, 100000).description(""));
+  command
+      ->add_option("--concurrency", options->concurrency,
+                   "Connections that call at once, a thread each (default: 1)")
+      ->type_name("N")
+      ->excludes(model)
+      ->check(CLI::Range(1, 256).description(""));
+  command
+      ->add_option("--depth", options->depth,
+                   "Calls under way on each connection, beside one after the other (default: 1)")
+      ->type_name("N")
+      ->excludes(model)
+      ->check(CLI::Range(1, 4096).description(""));
   add_parsed_option(*command, "--seconds", options->seconds, parse_seconds,
                     "Time to take, about (default: 4); not with --model, which counts --blocks")
       ->type_name("S")

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <span>
+#include <thread>
 
 #include "base/errno_error.hpp"
 #include "transport/channel.hpp"
@@ -40,8 +41,66 @@ bool receive_all(int socket, char* data, std::size_t bytes) noexcept {
   return true;
 }
 
-/// The loop of the plugin `noop`.
-void read_all(const char* data, std::size_t bytes) noexcept {
+/// Until the other end is gone. `payload` is the message itself, or what lies in shared memory.
+void serve(int socket, std::span<char> message, std::span<const char> payload) noexcept {
+  const char reply[kControlReplyBytes] = {};
+  while (receive_all(socket, message.data(), message.size())) {
+    read_payload(payload.data(), payload.size());
+    if (!send_all(socket, reply, sizeof reply)) break;
+  }
+}
+
+Status ping(int socket, std::span<const char> request) {
+  char reply[kControlReplyBytes];
+  if (send_all(socket, request.data(), request.size()) &&
+      receive_all(socket, reply, sizeof reply)) {
+    return {};
+  }
+  return Error{Errc::failed, "the control's process has ended: run the benchmark again"};
+}
+
+struct SocketPair {
+  Fd ours, theirs;
+};
+
+/// With the socket buffers of the product.
+Result<SocketPair> make_pair() {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    return errno_error(errno, "cannot make a pair of sockets for the control");
+  }
+  SocketPair made{Fd(pair[0]), Fd(pair[1])};
+  for (const int socket : pair) {
+    const int size = transport::kSocketBufferBytes;
+    if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) != 0 ||
+        ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) {
+      return errno_error(errno, "cannot set the control's socket buffers");
+    }
+  }
+  return made;
+}
+
+void wait_for(pid_t child) {
+  while (child >= 0 && ::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+/// A crowd's child: a thread a connection, until all their other ends are gone.
+[[noreturn]] void serve_crowd(std::span<const Fd> sockets, std::size_t bytes) {
+  std::vector<std::thread> threads;
+  for (const Fd& socket : sockets) {
+    threads.emplace_back([&socket, bytes] {
+      std::vector<char> message(bytes);
+      serve(socket.get(), message, message);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ::_exit(0);
+}
+
+}  // namespace
+
+void read_payload(const char* data, std::size_t bytes) noexcept {
   constexpr std::size_t kUnread = 4096;
   if (bytes < kUnread) return;
   std::uint64_t sum = 0;
@@ -55,39 +114,14 @@ void read_all(const char* data, std::size_t bytes) noexcept {
   static_cast<void>(kept);
 }
 
-/// `payload` is the message itself, or what lies in shared memory.
-[[noreturn]] void serve(int socket, std::span<char> message,
-                        std::span<const char> payload) noexcept {
-  const char reply[kControlReplyBytes] = {};
-  while (receive_all(socket, message.data(), message.size())) {
-    read_all(payload.data(), payload.size());
-    if (!send_all(socket, reply, sizeof reply)) break;
-  }
-  ::_exit(0);
-}
-
-}  // namespace
-
 void RawControl::Unmap::operator()(char* memory) const noexcept { ::munmap(memory, bytes); }
 
 Result<std::unique_ptr<RawControl>> RawControl::start(std::size_t bytes, PayloadMemory memory) {
   bytes = std::max<std::size_t>(bytes, 1);
-  int pair[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-    return errno_error(errno, "cannot make a pair of sockets for the control");
-  }
-  Fd ours(pair[0]);
-  Fd theirs(pair[1]);
-  for (const int socket : pair) {
-    const int size = transport::kSocketBufferBytes;
-    if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) != 0 ||
-        ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) {
-      return errno_error(errno, "cannot set the control's socket buffers");
-    }
-  }
+  VAC_TRY(SocketPair sockets, make_pair());
   const bool shared = memory == PayloadMemory::region;
   std::unique_ptr<RawControl> control(
-      new RawControl(std::move(ours), shared ? kControlReplyBytes : bytes));
+      new RawControl(std::move(sockets.ours), shared ? kControlReplyBytes : bytes));
   if (shared) {
     void* const mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                                 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -99,26 +133,44 @@ Result<std::unique_ptr<RawControl>> RawControl::start(std::size_t bytes, Payload
   if (control->child_ == 0) {
     control->socket_.reset();
     std::vector<char> message(control->request_.size());
-    if (shared) serve(theirs.get(), message, {control->shared_.get(), bytes});
-    serve(theirs.get(), message, message);
+    const std::span<const char> payload =
+        shared ? std::span<const char>(control->shared_.get(), bytes) : message;
+    serve(sockets.theirs.get(), message, payload);
+    ::_exit(0);
   }
   return control;
 }
 
 RawControl::~RawControl() {
   socket_.reset();
-  if (child_ < 0) return;
-  while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  wait_for(child_);
 }
 
-Status RawControl::call() {
-  char reply[kControlReplyBytes];
-  if (send_all(socket_.get(), request_.data(), request_.size()) &&
-      receive_all(socket_.get(), reply, sizeof reply)) {
-    return {};
+Status RawControl::call() { return ping(socket_.get(), request_); }
+
+Status RawConnection::call() { return ping(socket_.get(), request_); }
+
+Result<std::unique_ptr<RawCrowd>> RawCrowd::start(std::size_t connections, std::size_t bytes) {
+  bytes = std::max<std::size_t>(bytes, 1);
+  std::unique_ptr<RawCrowd> crowd(new RawCrowd);
+  std::vector<Fd> theirs;
+  for (std::size_t i = 0; i < connections; ++i) {
+    VAC_TRY(SocketPair sockets, make_pair());
+    crowd->connections_.push_back(std::make_unique<RawConnection>(std::move(sockets.ours), bytes));
+    theirs.push_back(std::move(sockets.theirs));
   }
-  return Error{Errc::failed, "the control's process has ended: run the benchmark again"};
+  crowd->child_ = ::fork();
+  if (crowd->child_ < 0) return errno_error(errno, "cannot start the control's process");
+  if (crowd->child_ == 0) {
+    crowd->connections_.clear();
+    serve_crowd(theirs, bytes);
+  }
+  return crowd;
+}
+
+RawCrowd::~RawCrowd() {
+  connections_.clear();
+  wait_for(child_);
 }
 
 }  // namespace vac::cli

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,9 @@
 namespace vac::cli {
 
 inline constexpr std::size_t kControlReplyBytes = 64;
+
+/// Reads every byte of a payload of a page or more, with the loop of the plugin `noop`.
+void read_payload(const char* data, std::size_t bytes) noexcept;
 
 /// How the payload of a round trip travels: over the socket, or in memory that both sides have.
 enum class PayloadMemory : std::uint8_t { message, region };
@@ -51,6 +55,38 @@ class RawControl final : public Subject {
   pid_t child_ = -1;
   std::vector<char> request_;
   std::unique_ptr<char, Unmap> shared_{nullptr, Unmap{}};
+};
+
+/// One connection of a crowd. Confined to one thread at a time.
+class RawConnection final : public Subject {
+ public:
+  RawConnection(Fd socket, std::size_t bytes) : socket_(std::move(socket)), request_(bytes) {}
+  Status call() override;
+
+ private:
+  Fd socket_;
+  std::vector<char> request_;
+};
+
+/// The same ping-pong over many connections, with a thread for each in the one child.
+class RawCrowd {
+ public:
+  /// Forks: to be made before other threads run. At least one byte is sent.
+  static Result<std::unique_ptr<RawCrowd>> start(std::size_t connections, std::size_t bytes);
+  ~RawCrowd();
+  RawCrowd(const RawCrowd&) = delete;
+  RawCrowd& operator=(const RawCrowd&) = delete;
+
+  std::span<const std::unique_ptr<RawConnection>> connections() const noexcept {
+    return connections_;
+  }
+  pid_t child() const noexcept { return child_; }
+
+ private:
+  RawCrowd() = default;
+
+  std::vector<std::unique_ptr<RawConnection>> connections_;
+  pid_t child_ = -1;
 };
 
 }  // namespace vac::cli

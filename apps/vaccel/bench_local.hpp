@@ -9,8 +9,10 @@
 namespace vac::cli {
 
 struct LocalReport {
-  double p50_ns = 0, p99_ns = 0;  ///< of batches' means
-  double control_p50_ns = 0;      ///< a call through a pointer that does nothing
+  double p50_ns = 0, p90_ns = 0, p99_ns = 0;  ///< of batches' means
+  double control_p50_ns = 0;                  ///< a call through a pointer that does nothing
+  double atomics_p50_ns = 0;  ///< one that enters and leaves by an atomic counter: two operations
+  double ratio_atomics = 0;   ///< the median of the ratios of neighbouring batches
 };
 
 /// Uses the plugin noop where VAC_PLUGINS does not say otherwise.

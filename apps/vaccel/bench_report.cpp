@@ -23,18 +23,29 @@ void add_stages(Json& json, const std::optional<Stages>& stages, const std::stri
   add("wire", &Stages::wire_us);
 }
 
+/// As "ratio", "ratio_low", "ratio_high".
+void add_range(Json& json, const std::string& name, const MedianRange& ratio) {
+  json[name] = ratio.median;
+  json[name + "_low"] = ratio.range ? Json(ratio.range->low) : Json(nullptr);
+  json[name + "_high"] = ratio.range ? Json(ratio.range->high) : Json(nullptr);
+}
+
+const char* control_name(const LoadOptions& options) {
+  return options.depth == 1 ? "raw" : "blocking";
+}
+
 Json comparison_json(const std::optional<Comparison>& comparison) {
   if (!comparison) return nullptr;
   const auto& [product, control, ratio, range, stages] = *comparison;
   Json json = {{"p50_us", product.p50_us},
+               {"p90_us", product.p90_us},
                {"p99_us", product.p99_us},
                {"calls_per_s", product.calls_per_s},
                {"raw_p50_us", control.p50_us},
+               {"raw_p90_us", control.p90_us},
                {"raw_p99_us", control.p99_us},
-               {"ratio_p50", ratio},
-               {"ratio_p50_low", range ? Json(range->low) : Json(nullptr)},
-               {"ratio_p50_high", range ? Json(range->high) : Json(nullptr)},
                {"mean_us", product.all.us / static_cast<double>(product.all.calls)}};
+  add_range(json, "ratio_p50", {ratio, range});
   add_stages(json, stages, "us", 1);
   return json;
 }
@@ -45,6 +56,13 @@ void each_placement(const RoundTripReport& report, const Add& add) {
   if (report.same_core) add("one core", *report.same_core);
   if (report.two_cores) add("two cores", *report.two_cores);
   if (report.unpinned) add("any core", *report.unpinned);
+}
+
+std::string ratio_text(const MedianRange& ratio) {
+  const auto& [median, range] = ratio;
+  if (!range) return format_fixed(median, 2);
+  return concat(format_fixed(median, 2), " (95 % sure: ", format_fixed(range->low, 2), " to ",
+                format_fixed(range->high, 2), ")");
 }
 
 std::string us_text(double us) { return format_fixed(us, 1) + " us"; }
@@ -109,15 +127,12 @@ Json round_trip_json(const RoundTripReport& report, const BenchSubject& subject)
 
 std::string round_trip_text(const RoundTripReport& report, const BenchSubject& subject) {
   TextTable table;
-  table.add({"", "p50", "p99", "calls/s", "raw p50", "raw p99", "ratio of p50"});
+  table.add({"", "p50", "p90", "p99", "calls/s", "raw p50", "raw p90", "raw p99", "ratio of p50"});
   each_placement(report, [&table](const char* name, const Comparison& comparison) {
     const auto& [product, control, ratio, range, stages] = comparison;
-    table.add({name, us_text(product.p50_us), us_text(product.p99_us),
+    table.add({name, us_text(product.p50_us), us_text(product.p90_us), us_text(product.p99_us),
                format_fixed(product.calls_per_s, 0), us_text(control.p50_us),
-               us_text(control.p99_us),
-               range ? concat(format_fixed(ratio, 2), " (95 % sure: ", format_fixed(range->low, 2),
-                              " to ", format_fixed(range->high, 2), ")")
-                     : format_fixed(ratio, 2)});
+               us_text(control.p90_us), us_text(control.p99_us), ratio_text({ratio, range})});
   });
   const bool shared = subject.memory == PayloadMemory::region;
   return concat(
@@ -126,6 +141,50 @@ std::string round_trip_text(const RoundTripReport& report, const BenchSubject& s
       shared ? "beside the same bytes in shared memory\n" : "of the same bytes\n",
       shared ? concat("copies a call: ", format_fixed(report.copies_a_call, 2), "\n") : "",
       table.text(), stages_table(report), report.note.empty() ? "" : report.note + "\n");
+}
+
+Json load_json(const LoadReport& report, const LoadOptions& options) {
+  const auto& [product, control, rate_ratio, p99_ratio, stages, note] = report;
+  Json json = {{"op", "noop"},
+               {"at", options.address},
+               {"bytes", options.bytes},
+               {"concurrency", options.connections},
+               {"depth", options.depth},
+               {"blocks", options.blocks},
+               {"calls_per_s", product.calls_per_s},
+               {"p50_us", product.p50_us},
+               {"p90_us", product.p90_us},
+               {"p99_us", product.p99_us},
+               {"control", control_name(options)},
+               {"control_calls_per_s", control.calls_per_s},
+               {"control_p50_us", control.p50_us},
+               {"control_p90_us", control.p90_us},
+               {"control_p99_us", control.p99_us}};
+  add_range(json, "ratio_rate", rate_ratio);
+  add_range(json, "ratio_p99", p99_ratio);
+  json["mean_us"] = product.all.us / static_cast<double>(product.all.calls);
+  add_stages(json, stages, "us", 1);
+  if (!note.empty()) json["note"] = note;
+  return json;
+}
+
+std::string load_text(const LoadReport& report, const LoadOptions& options) {
+  TextTable table;
+  table.add({"", "calls/s", "p50", "p90", "p99"});
+  const auto add = [&table](const char* name, const Block& block) {
+    table.add({name, format_fixed(block.calls_per_s, 0), us_text(block.p50_us),
+               us_text(block.p90_us), us_text(block.p99_us)});
+  };
+  add("noop", report.product);
+  add(control_name(options), report.control);
+  return concat("noop of ", options.bytes, " bytes at ", options.address, ", ", options.depth,
+                " under way on each of ", options.connections, " connections, ", options.blocks,
+                " pairs of blocks; ", control_name(options), ": ",
+                options.depth == 1 ? "a ping-pong of the same bytes, a thread a connection\n"
+                                   : "one call after the other on each connection\n",
+                table.text(), "calls/s: ", ratio_text(report.rate_ratio),
+                " of the control's; p99: ", ratio_text(report.p99_ratio), " of the control's\n",
+                report.note.empty() ? "" : report.note + "\n");
 }
 
 Json model_json(const ModelReport& report, const BenchSubject& subject) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `vaccel bench --at` prints.
+// What `vaccel bench` prints.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bench_control.hpp"
+#include "bench_load.hpp"
 #include "bench_model.hpp"
 #include "bench_round_trip.hpp"
 #include "json_output.hpp"
@@ -24,6 +25,9 @@ struct BenchSubject {
 
 Json round_trip_json(const RoundTripReport& report, const BenchSubject& subject);
 std::string round_trip_text(const RoundTripReport& report, const BenchSubject& subject);
+
+Json load_json(const LoadReport& report, const LoadOptions& options);
+std::string load_text(const LoadReport& report, const LoadOptions& options);
 
 Json model_json(const ModelReport& report, const BenchSubject& subject);
 std::string model_text(const ModelReport& report, const BenchSubject& subject);

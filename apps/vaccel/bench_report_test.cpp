@@ -16,8 +16,8 @@ constexpr Stages kStages{15000, 1000, 10000, 1500, 2500};
 
 RoundTripReport round_trip(std::optional<Stages> stages) {
   RoundTripReport report;
-  report.unpinned = Comparison{{10, 20, 90'000, {100, 1500}},
-                               {8, 16, 99'000, {}},
+  report.unpinned = Comparison{{10, 15, 20, 90'000, {100, 1500}},
+                               {8, 12, 16, 99'000, {}},
                                1.25,
                                MedianRange::Range{1.2, 1.3},
                                stages};
@@ -42,6 +42,8 @@ TEST(BenchReport, TellsTheStagesOfANoop) {
   EXPECT_EQ(json["plugin_us"], 10);
   EXPECT_EQ(json["agent_us"], 1.5);
   EXPECT_EQ(json["wire_us"], 2.5);
+  EXPECT_EQ(json["p90_us"], 15);
+  EXPECT_EQ(json["raw_p90_us"], 12);
   EXPECT_EQ(json["ratio_p50"], 1.25);
   EXPECT_EQ(json["ratio_p50_low"], 1.2);
   EXPECT_EQ(json["ratio_p50_high"], 1.3);
@@ -88,6 +90,46 @@ TEST(BenchReport, SaysSoWhereTheAgentDoesNotTell) {
   const std::string text = model_text(model({}, {}), subject({}));
   EXPECT_THAT(text, HasSubstr(unknown));
   EXPECT_THAT(text, Not(HasSubstr("copies")));
+}
+
+LoadReport load(std::optional<Stages> stages) {
+  LoadReport report;
+  report.product = {10, 15, 20, 90'000, {100, 1500}};
+  report.control = {8, 12, 16, 100'000, {}};
+  report.rate_ratio = {0.9, MedianRange::Range{0.85, 0.95}};
+  report.p99_ratio = {1.25, std::nullopt};
+  report.stages = stages;
+  return report;
+}
+
+TEST(BenchReport, TellsALoadBesideItsControl) {
+  LoadOptions options{"unix:///x", 64, 16, 1, 21, 4};
+  const Json json = load_json(load(Stages{15, 1, 10, 1.5, 2.5}), options);
+  EXPECT_EQ(json["concurrency"], 16);
+  EXPECT_EQ(json["depth"], 1);
+  EXPECT_EQ(json["calls_per_s"], 90'000);
+  EXPECT_EQ(json["p90_us"], 15);
+  EXPECT_EQ(json["control"], "raw");
+  EXPECT_EQ(json["control_calls_per_s"], 100'000);
+  EXPECT_EQ(json["control_p99_us"], 16);
+  EXPECT_EQ(json["ratio_rate"], 0.9);
+  EXPECT_EQ(json["ratio_rate_low"], 0.85);
+  EXPECT_EQ(json["ratio_p99"], 1.25);
+  EXPECT_TRUE(json["ratio_p99_low"].is_null());
+  EXPECT_EQ(json["mean_us"], 15);
+  EXPECT_EQ(json["wire_us"], 2.5);
+  EXPECT_FALSE(json.contains("note"));
+  options.depth = 64;
+  EXPECT_EQ(load_json(load({}), options)["control"], "blocking");
+  EXPECT_TRUE(load_json(load({}), options)["wire_us"].is_null());
+  EXPECT_EQ(
+      load_text(load({}), options),
+      "noop of 64 bytes at unix:///x, 64 under way on each of 16 connections, 21 pairs of "
+      "blocks; blocking: one call after the other on each connection\n"
+      "          calls/s  p50      p90      p99\n"
+      "noop      90000    10.0 us  15.0 us  20.0 us\n"
+      "blocking  100000   8.0 us   12.0 us  16.0 us\n"
+      "calls/s: 0.90 (95 % sure: 0.85 to 0.95) of the control's; p99: 1.25 of the control's\n");
 }
 
 TEST(BenchReport, ComparesNothingInThisProcess) {

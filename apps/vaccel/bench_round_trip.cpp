@@ -4,11 +4,7 @@
 #include <unistd.h>
 #include <vac/vac.hpp>
 
-#include <cstdint>
-#include <fstream>
 #include <memory>
-#include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -16,45 +12,15 @@
 #include "bench_affinity.hpp"
 #include "bench_block.hpp"
 #include "bench_control.hpp"
+#include "bench_noop.hpp"
 #include "bench_stages.hpp"
 #include "command.hpp"
-#include "doctor_probe.hpp"
 #include "transport/address.hpp"
 
 namespace vac::cli {
 namespace {
 
 constexpr std::size_t kMostCalls = 20000;
-
-/// The product: one no-op of a session.
-class NoopCall final : public Subject {
- public:
-  static Result<NoopCall> make(const Session& session, const RoundTripOptions& options) {
-    NoopCall call(session);
-    if (options.memory == PayloadMemory::region) {
-      VAC_TRY(call.buffer_, session.buffer(options.bytes));
-      call.data_ = call.buffer_.bytes();
-    } else {
-      call.heap_.resize(options.bytes);
-      call.data_ = call.heap_;
-    }
-    return call;
-  }
-
-  Status call() override {
-    const int code = vac_noop(session_->handle(), data_.data(), data_.size());
-    return code == VAC_OK ? Status{} : Status{last_error(code)};
-  }
-  Result<AgentCounts> counts() const { return read_counts(*session_); }
-
- private:
-  explicit NoopCall(const Session& session) : session_(&session) {}
-
-  const Session* session_;
-  std::vector<std::byte> heap_;
-  Buffer buffer_;
-  std::span<std::byte> data_;  // in one of them
-};
 
 /// How a call with its data in shared memory has it: 1 copied, 0 in place. An error where the data
 /// is sent after all.
@@ -66,31 +32,6 @@ Result<double> copies_a_call(NoopCall& product) {
   VAC_TRY(const AgentCounts after, product.counts());
   const auto copies = copies_between(before, after, kCalls);
   return copies ? Result<double>(copies->inputs) : no_shared_memory();
-}
-
-/// Tells an agent that cannot serve a benchmark from one that fails.
-Status first_call(NoopCall& product, const std::string& address) {
-  Status status = product.call();
-  if (status || status.error().code() != Errc::not_supported) return status;
-  return Error{
-      Errc::not_supported,
-      concat("the agent at ", address, " does not offer noop: start it with --plugin torch,noop")};
-}
-
-/// Whose threads are to be moved: the agent, if it is one that we may move.
-Result<pid_t> agent_process(const transport::Address& address) {
-  VAC_TRY(const AgentProbe probe, AgentProbe::connect(address));
-  const std::optional<pid_t> process = probe.process();
-  if (!process) return Error{Errc::not_supported, "the system does not tell the agent's process"};
-  std::string name;
-  std::getline(std::ifstream(concat("/proc/", *process, "/comm")), name);
-  // With socket activation it is the service manager that listens; it must not be touched.
-  if (name != "vaccel-agent") {
-    return Error{Errc::not_supported, concat("process ", *process, " ('", name,
-                                             "'), which listens there, is not vaccel-agent")};
-  }
-  VAC_CHECK(may_pin(*process));
-  return *process;
 }
 
 /// Runs blocks of both kinds and keeps to one number of calls a block.
@@ -179,16 +120,12 @@ const Comparison& RoundTripReport::worst() const {
 }
 
 Result<RoundTripReport> measure_round_trip(const RoundTripOptions& options) {
-  VAC_TRY(const transport::Address address, transport::parse_address(options.address));
-  if (address.scheme != "unix") {
-    return Error{Errc::not_supported, concat("there is no raw control for ", address.scheme,
-                                             "://: use a unix:// address")};
-  }
+  VAC_TRY(const transport::Address address, address_with_control(options.address));
   // The control forks, so it comes before everything that may start threads.
   VAC_TRY(const std::unique_ptr<RawControl> control,
           RawControl::start(options.bytes, options.memory));
   VAC_TRY(const Session session, Session::open(options.address, {.name = "vaccel bench"}));
-  VAC_TRY(NoopCall product, NoopCall::make(session, options));
+  VAC_TRY(NoopCall product, NoopCall::make(session, options.bytes, options.memory));
   VAC_CHECK(first_call(product, options.address));
   double copies = 0;
   if (options.memory == PayloadMemory::region) {

@@ -36,7 +36,8 @@ Block median_block(std::span<const Block> blocks) {
     for (const Block& block : blocks) values.push_back(block.*figure);
     return median(values);
   };
-  Block middle{of(&Block::p50_us), of(&Block::p99_us), of(&Block::calls_per_s), {}};
+  Block middle{
+      of(&Block::p50_us), of(&Block::p90_us), of(&Block::p99_us), of(&Block::calls_per_s), {}};
   for (const Block& block : blocks) {
     middle.all.calls += block.all.calls;
     middle.all.us += block.all.us;

@@ -35,7 +35,7 @@ struct Spent {
 
 /// One block of calls of one kind, run back to back.
 struct Block {
-  double p50_us = 0, p99_us = 0, calls_per_s = 0;
+  double p50_us = 0, p90_us = 0, p99_us = 0, calls_per_s = 0;
   Spent all;  ///< with the calls before it that do not count for the figures
 };
 /// The medians over blocks of each of their figures; `all` is their sum.

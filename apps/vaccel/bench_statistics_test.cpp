@@ -70,9 +70,10 @@ TEST(BenchStatistics, FewSamplesGiveNoRange) {
 
 TEST(BenchStatistics, TakesEachFiguresMedianOverBlocks) {
   const std::vector<Block> blocks{
-      {1, 30, 100, {10, 50}}, {2, 10, 300, {10, 60}}, {3, 20, 200, {11, 70}}};
+      {1, 25, 30, 100, {10, 50}}, {2, 9, 10, 300, {10, 60}}, {3, 19, 20, 200, {11, 70}}};
   const Block middle = median_block(blocks);
   EXPECT_DOUBLE_EQ(middle.p50_us, 2);
+  EXPECT_DOUBLE_EQ(middle.p90_us, 19);
   EXPECT_DOUBLE_EQ(middle.p99_us, 20);
   EXPECT_DOUBLE_EQ(middle.calls_per_s, 200);
   EXPECT_EQ(middle.all.calls, 31U);

@@ -132,6 +132,12 @@ TEST(Cli, SaysWhatIsWrongWithAWrongUse) {
                    "--memory is for --at ADDRESS: in this process nothing travels");
   }
   expect_refusal(vaccel("bench --memory heap"), 2, "bench", "heap");
+  expect_refusal(vaccel("bench --concurrency 2"), 2, "bench", "for --at ADDRESS");
+  expect_refusal(vaccel("bench --depth 0 --at unix:///x"), 2, "bench", "--depth");
+  expect_refusal(vaccel("bench --concurrency 1000 --at unix:///x"), 2, "bench", "--concurrency");
+  expect_refusal(vaccel("bench --depth 2 --model m.pt"), 2, "bench", "--model");
+  expect_refusal(vaccel("bench --depth 2 --memory region --at unix:///x"), 2, "bench",
+                 "one call at a time");
   expect_refusal(vaccel("bench --blocks 3"), 2, "bench",
                  "--blocks counts with --at ADDRESS or --model; here --seconds sets the time");
   for (const char* seconds : {"nan", "0", "inf", "-1"}) {
@@ -290,6 +296,10 @@ TEST(Cli, MeasuresInProcess) {
   EXPECT_GT(figures["p50_ns"], 0);
   EXPECT_GE(figures["p99_ns"], figures["p50_ns"]);
   EXPECT_GT(figures["p50_us"], 0);
+  EXPECT_GE(figures["p90_ns"], figures["p50_ns"]);
+  EXPECT_GT(figures["raw_p50_ns"], 0);
+  EXPECT_GT(figures["atomics_p50_ns"], 0);
+  EXPECT_GT(figures["ratio_atomics"], 0);
 }
 
 /// The stages of a call are known, and are all of it.
@@ -384,6 +394,31 @@ TEST(Cli, MeasuresAnAgentBesideTheControlAndLeavesItAsItWas) {
     }
     EXPECT_EQ(figures["blocks"], 3);
     expect_stages(figures, "us", figures["mean_us"]);
+  }
+  cpu_set_t after;
+  ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof after, &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+  EXPECT_EQ(agent.stop(), 0);
+}
+
+TEST(Cli, MeasuresManyCallsAtOnceAndLeavesTheAgentAsItWas) {
+  test::AgentProcess agent({"--plugin", "noop"});
+  cpu_set_t before;
+  ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof before, &before), 0);
+  const std::string bench = "bench --at " + agent.address() + " --blocks 3 --seconds 0.1 ";
+  const json crowd = json_of(bench + "--concurrency 4");
+  EXPECT_EQ(crowd["control"], "raw");
+  expect_stages(crowd, "us", crowd["mean_us"]);
+  const json depth = json_of(bench + "--depth 8 --bytes 0");
+  EXPECT_EQ(depth["control"], "blocking");
+  const json both = json_of(bench + "--depth 2 --concurrency 3 --bytes 5MiB");
+  EXPECT_EQ(both["concurrency"], 3);
+  EXPECT_EQ(both["depth"], 2);
+  for (const json& figures : {crowd, depth, both}) {
+    for (const char* key : {"calls_per_s", "p50_us", "p90_us", "p99_us", "control_calls_per_s",
+                            "control_p50_us", "ratio_rate", "ratio_p99", "mean_us"}) {
+      EXPECT_GT(figures[key], 0) << key << " of " << figures;
+    }
   }
   cpu_set_t after;
   ASSERT_EQ(::sched_getaffinity(agent.pid(), sizeof after, &after), 0);
