@@ -12,6 +12,7 @@ set_property(CACHE VAC_TORCH PROPERTY STRINGS AUTO ON OFF)
 set(VAC_TORCH_ROOT "" CACHE PATH "A libtorch other than the system's: the folder that holds include/ and lib/")
 set(VAC_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 option(VAC_COVERAGE "Count the lines that run (g++)" OFF)
+option(VAC_BENCH "Build the programs of bench/: google-benchmark, and the rivals whose libraries are found" OFF)
 option(VAC_FUZZ "Link the programs of fuzz/ with libFuzzer (clang); else they only replay their corpora" OFF)
 
 if(NOT CMAKE_BUILD_TYPE)

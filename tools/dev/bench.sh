@@ -1,49 +1,63 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# ./dev bench: the figures that docs/performance.md promises.
+# ./dev bench: docs/performance.md, and the check for slowdowns.
 
 help_bench() {
   cat <<'HELP'
-usage: ./dev bench [--smoke]
+usage: ./dev bench [--only EXPERIMENT...] [--short]
+       ./dev bench --smoke | --accept | --render
 
-Builds the release preset and prints, as JSON, a line each: the no-op in process, and over unix:// with 64 B, 1 KB and 600 KB,
-beside a raw ping-pong over the same kind of socket. --smoke only sees that each of them runs.
+Measures what docs/performance.md promises, each figure in turn with its control and beside rivals, and writes that page and its
+plots: a quarter of an hour on a machine that does nothing else. What was measured is in build/bench/results.json.
+
+  --only NAME...  these experiments alone (see tools/bench/experiments.py); the rest of the page stays
+  --short         sees in a minute or two that everything runs; writes the page to build/bench/docs
+  --render        draws the page again of what was measured last
+  --smoke         a few ratios beside the committed ones (bench/ratios.json); fails where one is half as large again: runs in ci
+  --accept        measures these ratios and writes them, to be committed
 HELP
 }
 
 command_bench() {
-  local smoke=
   case ${1:-} in
-    "") ;;
-    --smoke) smoke=yes ;;
-    *) fail "bench: unknown argument \"$1\"" ;;
+    --smoke) shift && refuse_arguments "$@" && bench_smoke ;;
+    --accept) shift && refuse_arguments "$@" && bench_accept ;;
+    --render) shift && refuse_arguments "$@" && run_bench bench render ;;
+    *) bench_all "$@" ;;
   esac
-  setup_build
-  build_preset release
-  if [[ $smoke ]]; then
-    step "bench smoke" run_benchmarks
-  else
-    run_benchmarks
-  fi
 }
 
-run_benchmarks() {
-  local vaccel=build/release/bin/vaccel agent=build/release/bin/vaccel-agent folder address pid bytes status=0
-  VAC_PLUGINS=noop "$vaccel" bench --op noop --bytes 64 --json || status=$?
-  folder=$(mktemp -d)
-  address=unix://$folder/agent.sock
-  "$agent" --listen "$address" --plugin noop 2>"$folder/agent.log" &
-  pid=$!
-  for ((i = 0; i < 100; i++)); do
-    [[ -S $folder/agent.sock ]] && break
-    sleep 0.05
+# run_bench PRESET ARGUMENT...
+run_bench() {
+  local preset=$1
+  shift
+  python3 -B tools/bench/bench.py --build "build/$preset" "$@"
+}
+
+# Ratios need the release alone, none of the rivals.
+bench_smoke() {
+  setup_build
+  build_preset release
+  step "bench smoke" run_bench release check
+  cat "$(log_of "bench smoke")"
+}
+
+bench_accept() {
+  setup_build
+  build_preset release
+  run_bench release check --accept
+}
+
+bench_all() {
+  local arguments=() name
+  for name in "$@"; do
+    arguments+=("$name")
+    if [[ $name == --short ]]; then
+      mkdir -p build/bench/docs
+      arguments+=(--docs build/bench/docs)
+    fi
   done
-  for bytes in 64 1024 600000; do
-    "$vaccel" bench --at "$address" --op noop --bytes "$bytes" --json || status=$?
-  done
-  kill "$pid"
-  wait "$pid" || status=$?
-  ((status == 0)) || cat "$folder/agent.log"
-  rm -rf "$folder"
-  return "$status"
+  setup_bench
+  build_preset bench
+  run_bench bench all "${arguments[@]}"
 }

@@ -32,13 +32,23 @@ clang-format-19       lint
 libclang-rt-19-dev    sanitizers and fuzzers
 shellcheck            lint
 "
+packages_to_measure="
+libbenchmark-dev         google-benchmark
+libgrpc++-dev            rival: gRPC
+protobuf-compiler-grpc   rival: gRPC
+libcapnp-dev             rival: Cap'n Proto
+capnproto                rival: Cap'n Proto
+libmicrohttpd-dev        rival: plain HTTP, its server
+libcurl4-openssl-dev     rival: plain HTTP, its client
+"
 
 help_setup() {
   cat <<'HELP'
-usage: ./dev setup [all]
+usage: ./dev setup [all|bench]
 
 Installs the Debian packages that build, demo and test need and this machine lacks, and says what and why. With `all` also
 what lint, the sanitizers, fuzz, coverage and ci need: more packages, and clang-tidy, gcovr, ruff and mypy in build/venv.
+`bench` adds to the first what bench measures with and compares with; its --smoke, which ci runs, needs none of it.
 Silent when nothing is missing.
 Other commands call it themselves.
 HELP
@@ -48,7 +58,8 @@ command_setup() {
   case ${1:-} in
     "") setup_build ;;
     all) setup_check ;;
-    *) fail "setup: unknown set \"$1\": leave it out, or say all" ;;
+    bench) setup_bench ;;
+    *) fail "setup: unknown set \"$1\": leave it out, or say all or bench" ;;
   esac
 }
 
@@ -57,6 +68,13 @@ setup_build() { install_packages "$packages_to_build"; }
 setup_check() {
   install_packages "$packages_to_build$packages_to_check"
   install_python_tools
+}
+
+# What cannot be installed is not measured, and the page says so.
+setup_bench() {
+  setup_build
+  install_packages "$packages_to_measure" ||
+    say "bench: not everything was installed: what is missing is not measured"
 }
 
 # The lines of the table whose package is not installed.
