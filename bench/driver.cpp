@@ -111,7 +111,8 @@ class Driver {
   cli::LoadRunner load_;
 };
 
-void say(const Json& json) { std::cout << json.dump() << std::endl; }
+/// At once: somebody waits for it.
+void say(const Json& json) { std::cout << json.dump() << "\n" << std::flush; }
 
 }  // namespace
 

@@ -126,7 +126,7 @@ void bare_unix_sockets(benchmark::State& state) {
 int main(int argc, char** argv) {
   char folder[] = "/tmp/transports_bench.XXXXXX";
   if (::mkdtemp(folder) == nullptr) return 1;
-  const auto add = [](const std::string& name, auto function) {
+  const auto add = [](const std::string& name, const auto& function) {
     benchmark::RegisterBenchmark(name.c_str(), function)
         ->Arg(64)
         ->Arg(65536)

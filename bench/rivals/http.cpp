@@ -42,6 +42,7 @@ MHD_Result handle(void* /*user*/, MHD_Connection* connection, const char* /*url*
 /// The socket buffers are those of the product: an accepted socket has its listener's.
 int listen_at(const std::string& path) {
   const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  if (socket < 0) return -1;
   const int size = transport::kSocketBufferBytes;
   ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   sockaddr_un address{};

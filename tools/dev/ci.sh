@@ -7,8 +7,8 @@ help_ci() {
 usage: ./dev ci
 
 Runs lint, the commands that the README tells a newcomer to type, an installation of the release, the sanitizers (with
-clang, which checks the annotations of locks), a clang build of what they leave out, each fuzzer for a moment, and a
-short benchmark.
+clang, which checks the annotations of locks), a clang build of what they leave out, each fuzzer for a moment, and the
+check of `bench --smoke` for slowdowns.
 Stops at the first part that fails and ends with a table of times.
 HELP
 }
