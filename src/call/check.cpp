@@ -118,7 +118,7 @@ class Walk {
   Walk(std::span<const vac_arg> records, std::span<const char> meta)
       : records_(records), meta_(meta) {}
 
-  Fault arguments(const Op& op) noexcept {
+  [[gnu::always_inline]] Fault arguments(const Op& op) noexcept {
     if (records_.size() > VAC_MAX_RECORDS) return Fault::too_many;
     std::size_t position = 0;  // local, and so in a register, as long as there is no list
     for (const OpArgument& argument : op.args) {

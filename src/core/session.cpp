@@ -292,22 +292,8 @@ inline int Session::submit_plainly(const Route& route, vac_call& call, CallConte
   }
 }
 
-/// Sets what the caller of dispatch() does not.
-void Session::prepare(const Choice& choice, vac_call& call, CallContext& context) const {
-  call.struct_size = sizeof call;
-  call.resource_states = nullptr;
-  call.plugin_scratch = nullptr;
-  call.queue_us = call.plugin_us = call.agent_us = 0;
-  call.host_priv = &context;
-  call.slot = VAC_NO_SLOT;
-  context.op = choice.op;
-  context.closing = &closing_;
-  if (options_.timeout_ms != 0 && call.deadline_ns == 0) {
-    call.deadline_ns = now_ns() + std::int64_t{options_.timeout_ms} * 1'000'000;
-  }
-}
-
-int Session::run(const Choice& choice, vac_call& call, CallContext& context) {
+[[gnu::always_inline]] inline int Session::run(const Choice& choice, vac_call& call,
+                                               CallContext& context) {
   prepare(choice, call, context);
   const Route& first = choice.routes.front();
   if (choice.plain) [[likely]] {

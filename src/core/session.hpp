@@ -18,6 +18,7 @@
 #include "core/batch.hpp"
 #include "core/buffer.hpp"
 #include "core/call_context.hpp"
+#include "core/monotonic.hpp"
 #include "core/resource.hpp"
 
 namespace vac::core {
@@ -137,7 +138,20 @@ class Session {
   const Attachment* find_attached(Resource& resource, const Route& route);
   [[gnu::cold]] int refuse_unserved(const vac_call& call, CallContext& context);
   [[gnu::cold]] void complete_message(const Op& op, int code, CallContext& context) const;
-  void prepare(const Choice& choice, vac_call& call, CallContext& context) const;
+  /// Sets what the caller of dispatch() does not.
+  void prepare(const Choice& choice, vac_call& call, CallContext& context) const noexcept {
+    call.struct_size = sizeof call;
+    call.resource_states = nullptr;
+    call.plugin_scratch = nullptr;
+    call.queue_us = call.plugin_us = call.agent_us = 0;
+    call.host_priv = &context;
+    call.slot = VAC_NO_SLOT;
+    context.op = choice.op;
+    context.closing = &closing_;
+    if (options_.timeout_ms != 0 && call.deadline_ns == 0) {
+      call.deadline_ns = now_ns() + std::int64_t{options_.timeout_ms} * 1'000'000;
+    }
+  }
   int run(const Choice& choice, vac_call& call, CallContext& context);
   int run_with_resources(const Choice& choice, vac_call& call, CallContext& context);
   int run_in_slot(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
