@@ -73,7 +73,8 @@ setup_check() {
 # What cannot be installed is not measured, and the page says so.
 setup_bench() {
   setup_build
-  install_packages "$packages_to_measure" ||
+  # In a shell of its own: what ends it ends nothing else.
+  (install_packages "$packages_to_measure") ||
     say "bench: not everything was installed: what is missing is not measured"
 }
 
