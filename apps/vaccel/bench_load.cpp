@@ -52,7 +52,7 @@ class Connections {
   /// Sums over all of them; of times nothing where one agent does not count.
   Result<AgentCounts> counts() const {
     AgentCounts sum;
-    sum.times.emplace();
+    sum.times = AgentCounts::Times{};
     for (const auto& call : calls_) {
       VAC_TRY(const AgentCounts one, call->counts());
       if (!one.times) return AgentCounts{};
