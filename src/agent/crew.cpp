@@ -103,7 +103,10 @@ void Crew::end_call(std::uint32_t op) {
 }
 
 void Crew::queue(std::vector<TaskPtr>& tasks) {
-  for (TaskPtr& task : tasks) duties_->find_group(*task);
+  // Without threads, calls only wait: nobody runs them together.
+  if (duties_ != nullptr) {
+    for (TaskPtr& task : tasks) duties_->find_group(*task);
+  }
   const MutexLock lock(mutex_);
   for (TaskPtr& task : tasks) {
     if (!gatherings_.empty() && join_gathering(task)) continue;
