@@ -15,6 +15,8 @@ import resource
 import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import machine
@@ -81,25 +83,34 @@ def find_model(build: Build) -> Path | None:
 def run_one(bench: Bench, name: str) -> Json:
     try:
         return EXPERIMENTS[name](bench)
-    except (BenchError, OSError, KeyError) as error:
-        bench.say("")
-        print(f"\n{name}: not measured: {error}", file=sys.stderr)
-        return {"not_measured": " ".join(str(error).split())}
+    except BenchError as error:
+        why = " ".join(str(error).split())
+    except (OSError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # The others are measured all the same.
+        traceback.print_exc()
+        why = f"it failed: {type(error).__name__}: {error}"
+    print(f"\n{name}: not measured: {why}", file=sys.stderr)
+    return {"not_measured": why}
 
 
-def measure(build: Build, names: list[str], effort: Effort) -> Json:
+def measure(build: Build, names: list[str], effort: Effort, keep: Callable[[Json], None]) -> Json:
+    """Tells `keep` of what there is after each experiment."""
     started = time.monotonic()
     results: Json = {"machine": machine.describe(), "date": str(datetime.date.today())}
     progress = Progress()
     bench = Bench(build, effort, find_model(build), progress.say)
-    experiments = {}
+    results["experiments"] = {}
     for name in names:
         progress.begin(name)
-        experiments[name] = run_one(bench, name)
+        results["experiments"][name] = run_one(bench, name)
+        results["minutes"] = max(1, round((time.monotonic() - started) / 60))
+        keep(results)
     progress.end()
-    results["experiments"] = experiments
-    results["minutes"] = round((time.monotonic() - started) / 60)
     return results
+
+
+def results_path(build: Path, short: bool) -> Path:
+    return build / ("results.short.json" if short else "results.json")
 
 
 def load(path: Path) -> Json:
@@ -114,13 +125,19 @@ def command_all(arguments: argparse.Namespace) -> int:
     build = Build(arguments.build)
     names = arguments.only or list(EXPERIMENTS)
     effort = Effort.short() if arguments.short else Effort()
-    results = measure(build, names, effort)
-    path = build.folder / "results.json"
+    path = results_path(build.folder, arguments.short)
+    before: Json = {}
     if arguments.only:
         # The rest of the page stays what it was.
         with contextlib.suppress(BenchError):
-            results["experiments"] = load(path)["experiments"] | results["experiments"]
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            before = load(path)["experiments"]
+
+    def keep(results: Json) -> None:
+        whole = results | {"experiments": before | results["experiments"]}
+        path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+    measure(build, names, effort, keep)
+    results = load(path)
     docs = arguments.docs
     page.render(results, TEMPLATE, docs)
     print(f"{path}\n{docs / 'performance.md'}")
@@ -131,7 +148,7 @@ def command_all(arguments: argparse.Namespace) -> int:
 
 
 def command_render(arguments: argparse.Namespace) -> int:
-    page.render(load(arguments.build / "results.json"), TEMPLATE, arguments.docs)
+    page.render(load(results_path(arguments.build, short=False)), TEMPLATE, arguments.docs)
     return 0
 
 

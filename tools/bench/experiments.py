@@ -8,13 +8,12 @@ import contextlib
 import json
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs import BenchError, Build, Command, Driver, Json, environment, running_agent
+from programs import Agent, BenchError, Build, Command, Driver, Json, pin, run, running_agent
 
 Say = Callable[[str], None]
 
@@ -94,9 +93,7 @@ def google_benchmarks(bench: Bench) -> Json:
             "--benchmark_report_aggregates_only=true",
             "--benchmark_format=json",
         ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment()
-        )
+        done = run(command)
         if done.returncode != 0:
             raise BenchError(f"{subject}_bench: {done.stderr.strip()}")
         for entry in json.loads(done.stdout)["benchmarks"]:
@@ -135,18 +132,18 @@ def round_trips(bench: Bench, address: str, sizes: tuple[int, ...], *more: str) 
 
 
 def unix_inline(bench: Bench) -> Json:
-    with running_agent(bench.build, "noop") as address:
-        return round_trips(bench, address, INLINE_SIZES)
+    with running_agent(bench.build, "noop") as agent:
+        return round_trips(bench, agent.address, INLINE_SIZES)
 
 
 def region_in_place(bench: Bench) -> Json:
-    with running_agent(bench.build, "noop", listen=IN_PLACE) as address:
-        return round_trips(bench, address, REGION_SIZES, "--memory", "region")
+    with running_agent(bench.build, "noop", listen=IN_PLACE) as agent:
+        return round_trips(bench, agent.address, REGION_SIZES, "--memory", "region")
 
 
 def region_copied(bench: Bench) -> Json:
-    with running_agent(bench.build, "noop") as address:
-        return round_trips(bench, address, REGION_SIZES, "--memory", "region")
+    with running_agent(bench.build, "noop") as agent:
+        return round_trips(bench, agent.address, REGION_SIZES, "--memory", "region")
 
 
 # Many at once
@@ -154,11 +151,11 @@ def region_copied(bench: Bench) -> Json:
 
 def loads(bench: Bench, option: str, counts: tuple[int, ...]) -> Json:
     found: Json = {}
-    with running_agent(bench.build, "noop") as address:
+    with running_agent(bench.build, "noop") as agent:
         for count in counts:
             bench.say(f"{option} {count}")
             found[str(count)] = bench.build.measure(
-                *("--at", address, option, str(count), "--blocks", str(bench.effort.blocks)),
+                *("--at", agent.address, option, str(count), "--blocks", str(bench.effort.blocks)),
                 *("--seconds", str(2 * bench.effort.seconds)),
             )
     return found
@@ -177,10 +174,14 @@ def idle_connections(bench: Bench) -> Json:
     alone: list[Json] = []
     among: list[Json] = []
     with (
-        running_agent(bench.build, "noop") as address,
-        bench.client("--at", address) as client,
-        bench.client("--at", address) as others,
+        running_agent(bench.build, "noop") as agent,
+        bench.client("--at", agent.address) as client,
+        bench.client("--at", agent.address) as others,
     ):
+        # On one core, or it would be at times on one, at times on two.
+        core = min(os.sched_getaffinity(0))
+        pin(agent.process, core)
+        pin(client.process, core)
         calls = calls_in(client, bench.effort.block_s)
         for i in range(bench.effort.rounds):
             bench.say(f"{IDLE_CONNECTIONS} idle connections, round {i + 1}")
@@ -201,9 +202,9 @@ def beside_long_calls(bench: Bench) -> Json:
     idle: list[Json] = []
     beside: list[Json] = []
     with (
-        running_agent(bench.build, "mbench") as address,
-        bench.client("--at", address, "--burn-us", "0") as client,
-        bench.client("--at", address, "--burn-us", str(BURN_US)) as other,
+        running_agent(bench.build, "mbench") as agent,
+        bench.client("--at", agent.address, "--burn-us", "0") as client,
+        bench.client("--at", agent.address, "--burn-us", str(BURN_US)) as other,
     ):
         calls = calls_in(client, bench.effort.block_s * 2)
         for i in range(bench.effort.rounds):
@@ -256,7 +257,8 @@ def open_subjects(bench: Bench, stack: contextlib.ExitStack, size: int) -> dict[
     """All that is compared at this size, by name; what was not built is left out."""
     raw = bench.build.program("bench-raw")
     sent = ("--bytes", str(size))
-    address = stack.enter_context(running_agent(bench.build, "noop", listen=IN_PLACE))
+    agent = stack.enter_context(running_agent(bench.build, "noop", listen=IN_PLACE))
+    address = agent.address
     subjects = {
         "raw": stack.enter_context(Driver(raw, *sent, "--tuned")),
         "vAccel": stack.enter_context(bench.client("--at", address, *sent, "--tuned")),
@@ -313,10 +315,10 @@ def model_over_native(bench: Bench, memory: str) -> Json:
     starts = []
     for i in range(bench.effort.starts):
         bench.say(f"model, {memory}, start {i + 1}")
-        with running_agent(bench.build, "torch") as address:
+        with running_agent(bench.build, "torch") as agent:
             starts.append(
                 bench.build.measure(
-                    *("--model", model, "--at", address, "--memory", memory),
+                    *("--model", model, "--at", agent.address, "--memory", memory),
                     *("--blocks", str(bench.effort.pairs)),
                     VAC_PLUGINS="torch",
                 )
@@ -330,6 +332,21 @@ def model_inline(bench: Bench) -> Json:
 
 def model_region(bench: Bench) -> Json:
     return model_over_native(bench, "region")
+
+
+def turns(bench: Bench, what: str, one: Driver, other: Driver) -> tuple[list[Json], list[Json]]:
+    """Loads in turn, after one of each that does not count: a model's first runs are slow."""
+    ones: list[Json] = []
+    others: list[Json] = []
+    for i in range(-1, bench.effort.rounds):
+        bench.say(f"{what}, round {i + 1}")
+        first, second = (one, other) if i % 2 == 0 else (other, one)
+        seen = {id(first): first.tell("load", bench.effort.load_s)}
+        seen[id(second)] = second.tell("load", bench.effort.load_s)
+        if i >= 0:
+            ones.append(seen[id(one)])
+            others.append(seen[id(other)])
+    return ones, others
 
 
 def free_cores(seconds: float = 1.0) -> float:
@@ -354,18 +371,13 @@ def two_slots(bench: Bench) -> Json:
     """Two clients on one model: an agent with one slot, and one with two."""
     model = bench.demo_model()
     need_two_free_cores()
-    one: list[Json] = []
-    two: list[Json] = []
     with (
         running_agent(bench.build, "torch", "[plugin.torch]\nslots = 1") as single,
         running_agent(bench.build, "torch", "[plugin.torch]\nslots = 2") as double,
-        bench.client("--at", single, "--model", model, "--clients", "2") as with_one,
-        bench.client("--at", double, "--model", model, "--clients", "2") as with_two,
+        bench.client("--at", single.address, "--model", model, "--clients", "2") as with_one,
+        bench.client("--at", double.address, "--model", model, "--clients", "2") as with_two,
     ):
-        for i in range(bench.effort.rounds):
-            bench.say(f"two slots, round {i + 1}")
-            one.append(with_one.tell("load", bench.effort.load_s))
-            two.append(with_two.tell("load", bench.effort.load_s))
+        one, two = turns(bench, "two slots", with_one, with_two)
     return {
         "one": medians(one),
         "two": medians(two),
@@ -376,7 +388,7 @@ def two_slots(bench: Bench) -> Json:
 BATCHING = f"[plugin.torch]\nslots = 1\nmax_batch = {BATCH}\nmax_delay_us = {{delay}}"
 
 
-def batching_agent(bench: Bench, delay_us: int) -> contextlib.AbstractContextManager[str]:
+def batching_agent(bench: Bench, delay_us: int) -> contextlib.AbstractContextManager[Agent]:
     return running_agent(bench.build, "torch", BATCHING.format(delay=delay_us))
 
 
@@ -384,20 +396,15 @@ def batching(bench: Bench) -> Json:
     """Sixteen clients of one image each, beside the model called with sixteen images; and one
     client with and without batching."""
     model = bench.demo_model()
-    batched: list[Json] = []
-    direct: list[Json] = []
     delay_us = 2000
     with (
-        batching_agent(bench, delay_us) as address,
-        bench.client("--at", address, "--model", model, "--clients", str(BATCH)) as clients,
+        batching_agent(bench, delay_us) as agent,
+        bench.client("--at", agent.address, "--model", model, "--clients", str(BATCH)) as clients,
         bench.client(
             *("--model", model, "--batch", str(BATCH), "--tuned"), VAC_PLUGINS="torch"
         ) as native,
     ):
-        for i in range(bench.effort.rounds):
-            bench.say(f"batching, round {i + 1}")
-            batched.append(clients.tell("load", bench.effort.load_s))
-            direct.append(native.tell("load", bench.effort.load_s))
+        batched, direct = turns(bench, "batching", clients, native)
     for block in direct:
         block["calls_per_s"] *= BATCH
     return {
@@ -411,18 +418,13 @@ def batching(bench: Bench) -> Json:
 
 def single_client(bench: Bench, model: Path) -> Json:
     """One client's time on an agent that batches whatever waits, and on one that does not."""
-    with_batching: list[Json] = []
-    without: list[Json] = []
     with (
         batching_agent(bench, 0) as batching_one,
         running_agent(bench.build, "torch", "[plugin.torch]\nslots = 1") as plain_one,
-        bench.client("--at", batching_one, "--model", model) as one,
-        bench.client("--at", plain_one, "--model", model) as other,
+        bench.client("--at", batching_one.address, "--model", model) as one,
+        bench.client("--at", plain_one.address, "--model", model) as other,
     ):
-        for i in range(bench.effort.rounds):
-            bench.say(f"batching, one client, round {i + 1}")
-            with_batching.append(one.tell("load", bench.effort.load_s))
-            without.append(other.tell("load", bench.effort.load_s))
+        with_batching, without = turns(bench, "batching, one client", one, other)
     return {
         "batching": medians(with_batching),
         "plain": medians(without),

@@ -10,6 +10,7 @@ import select
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,6 +31,33 @@ def environment(**more: str) -> dict[str, str]:
     changes = ("VAC_ADDRESS", "VAC_PLUGINS", "MALLOC_", "GLIBC_TUNABLES")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(changes)}
     return kept | more
+
+
+def run(command: Command, **more: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=ANSWER_TIMEOUT_S,
+            env=environment(**more),
+        )
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"{command[0]} did not end within {ANSWER_TIMEOUT_S} s") from None
+
+
+def pin(process: int, core: int) -> None:
+    """All threads of a process to one core; those that it starts later are there, too."""
+    for task in Path(f"/proc/{process}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(task.name), {core})
+
+
+@dataclass(frozen=True)
+class Agent:
+    address: str
+    process: int
 
 
 class Build:
@@ -59,9 +87,7 @@ class Build:
     def measure(self, *arguments: str | Path, **more: str) -> Json:
         """What `vaccel bench ... --json` says."""
         command = [self.vaccel, "bench", *arguments, "--json"]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment(**more)
-        )
+        done = run(command, **more)
         if done.returncode != 0:
             raise BenchError(done.stderr.strip() or f"vaccel bench: status {done.returncode}")
         answer: Json = json.loads(done.stdout)
@@ -74,8 +100,10 @@ def last_line(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def running_agent(build: Build, plugins: str, config: str = "", listen: str = "") -> Iterator[str]:
-    """An agent's address. `listen` are keys of its one listener, `config` more of its file."""
+def running_agent(
+    build: Build, plugins: str, config: str = "", listen: str = ""
+) -> Iterator[Agent]:
+    """`listen` are keys of the agent's one listener, `config` more of its file."""
     with tempfile.TemporaryDirectory(prefix="vac-bench-") as name:
         folder = Path(name)
         address = f"unix://{folder}/agent.sock"
@@ -111,7 +139,7 @@ def running_agent(build: Build, plugins: str, config: str = "", listen: str = ""
             readable, _, _ = select.select([ready], [], [], START_TIMEOUT_S)
             if not readable or not os.read(ready, 64):
                 raise BenchError(f"the agent did not start: {last_line(log)}")
-            yield address
+            yield Agent(address, process.pid)
         finally:
             os.close(ready)
             process.terminate()
@@ -141,6 +169,10 @@ class Driver:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def process(self) -> int:
+        return self._process.pid
 
     def tell(self, command: str, number: float) -> Json:
         assert self._process.stdin is not None

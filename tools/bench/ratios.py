@@ -34,9 +34,19 @@ def placed(seen: Json, name: str) -> Ratios:
 
 
 def round_trip(build: Build, size: str, *more: str) -> Json:
-    with running_agent(build, "noop", listen=IN_PLACE) as address:
+    with running_agent(build, "noop", listen=IN_PLACE) as agent:
         return build.measure(
-            *("--at", address, "--bytes", size, "--seconds", "1", "--blocks", REPETITIONS, *more)
+            *(
+                "--at",
+                agent.address,
+                "--bytes",
+                size,
+                "--seconds",
+                "1",
+                "--blocks",
+                REPETITIONS,
+                *more,
+            )
         )
 
 
