@@ -129,6 +129,12 @@ struct vac_buffer_view {
  * or 5 s after `cancel`, is answered, and what it has of the call is left to it for ever. */
 #define VAC_CAP_ASYNC 2u
 #define VAC_CAP_WORKER_ONLY 4u /* runs in a worker process only */
+/* A submit without VAC_CALL_MAY_BLOCK does not wait: it returns VAC_EINPROGRESS and has taken the
+ * call, or VAC_EAGAIN and has left it as it was, for a thread that may block. What it takes are the
+ * caller's own arguments and memory, which it uses until `complete` and no longer: unlike with
+ * VAC_CAP_ASYNC the host trusts it to complete each call once, and soon after `cancel`. With
+ * VAC_CAP_REMOTE alone, and with session_cancel. */
+#define VAC_CAP_NO_WAIT 8u
 
 struct vac_plugin {
   size_t struct_size;
@@ -169,6 +175,9 @@ struct vac_plugin {
   /* The framework's version and devices as a JSON object. bytes: capacity in, size out; VAC_ENOSPC
    * when too small. */
   int (*describe)(void* plugin, char* json, size_t* bytes);
+  /* As cancel, of all calls of a session that were taken without waiting: it is about to close. Any
+   * thread. Not to wait in. */
+  void (*session_cancel)(void* plugin, void* session);
 };
 
 /* The one exported symbol. NULL: cannot serve this host. The table must stay valid while the plugin

@@ -16,6 +16,7 @@ namespace vac::core {
 class AsyncCall;
 class Plugin;
 class Resource;
+class TakenCall;
 class Visit;
 
 /// Gives a plugin room for the outputs whose size the caller did not know. Called by any thread of
@@ -69,6 +70,7 @@ struct CallContext {
   const std::atomic<bool>* closing = nullptr;  ///< the session's: as if every call were cancelled
   std::atomic<Waker*> waits_for{nullptr};
   AsyncCall* async = nullptr;      ///< this is the context of a copy
+  TakenCall* taken = nullptr;      ///< its plugin has taken it and goes on by itself
   std::uint32_t given = 0;         ///< bit n: argument n has been given memory by `sink`
   int fault = 0;                   ///< not 0: what the plugin did wrong, `message` says it
   bool slot_lost = false;          ///< its plugin never completed it
@@ -98,6 +100,7 @@ struct CallContext {
     closing = nullptr;
     waits_for.store(nullptr, std::memory_order_relaxed);
     async = nullptr;
+    taken = nullptr;
     given = 0;
     fault = 0;
     slot_lost = false;

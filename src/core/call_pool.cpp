@@ -27,7 +27,7 @@ void CallPool::rest() {
 Status CallPool::start(Task& task) {
   {
     const MutexLock lock(mutex_);
-    if (queued_ >= idle_ && threads_.size() < kMostThreads && !add_thread() && threads_.empty()) {
+    if (queued_ >= idle_ && threads_.size() < most_threads_ && !add_thread() && threads_.empty()) {
       return Error{Errc::again, "there is no thread for the call, and the system gives none now"};
     }
     task.next_ = nullptr;

@@ -12,8 +12,8 @@
 
 namespace vac::core {
 
-/// Runs tasks in the order in which they come, at most kMostThreads at once. Threads are started as
-/// they are needed, with all signals blocked, and stay until rest(). Thread-safe.
+/// Runs tasks in the order in which they come, at most so many at once. Threads are started as they
+/// are needed, with all signals blocked, and stay until rest(). Thread-safe.
 class CallPool {
  public:
   static constexpr std::size_t kMostThreads = 64;
@@ -32,7 +32,8 @@ class CallPool {
     Task* next_ = nullptr;
   };
 
-  CallPool() = default;
+  explicit CallPool(std::size_t most_threads = kMostThreads) noexcept
+      : most_threads_(most_threads) {}
   CallPool(const CallPool&) = delete;
   CallPool& operator=(const CallPool&) = delete;
   /// After the last task.
@@ -48,6 +49,7 @@ class CallPool {
   void serve() VAC_EXCLUDES(mutex_);
   bool add_thread() VAC_REQUIRES(mutex_);
 
+  const std::size_t most_threads_;
   Mutex mutex_;
   CondVar changed_;
   Task* first_ VAC_GUARDED_BY(mutex_) = nullptr;

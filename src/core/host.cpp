@@ -12,6 +12,7 @@
 #include "core/monotonic.hpp"
 #include "core/plugin.hpp"
 #include "core/results.hpp"
+#include "core/session.hpp"
 
 namespace vac::core {
 namespace {
@@ -45,6 +46,11 @@ void host_complete(vac_call* call, int code, const char* message) {
   if (async == nullptr || !async->complete(code, message)) {
     log_stray(__builtin_return_address(0));
   }
+}
+
+/// Of a plugin that takes calls without waiting: it is trusted to name a call that it has.
+void complete_taken(vac_call* call, int code, const char* message) {
+  if (!Session::complete_taken(*call, code, message)) log_stray(__builtin_return_address(0));
 }
 
 /// What a plugin says of a call that it has ended goes nowhere.
@@ -87,12 +93,20 @@ void host_log(void* /*host*/, int level, const char* text) {
   default_log().write(static_cast<LogLevel>(level), text);
 }
 
+constexpr vac_host table_with(void (*complete)(vac_call*, int, const char*)) {
+  return {sizeof(vac_host), VAC_ABI_MAJOR, VAC_ABI_MINOR,  nullptr,       complete,
+          host_error,       host_output,   host_cancelled, host_progress, host_log};
+}
+
 }  // namespace
 
 const vac_host& host_table() noexcept {
-  static constexpr vac_host kHost = {sizeof(vac_host), VAC_ABI_MAJOR, VAC_ABI_MINOR, nullptr,
-                                     host_complete,    host_error,    host_output,   host_cancelled,
-                                     host_progress,    host_log};
+  static constexpr vac_host kHost = table_with(host_complete);
+  return kHost;
+}
+
+const vac_host& host_table_for_taken_calls() noexcept {
+  static constexpr vac_host kHost = table_with(complete_taken);
   return kHost;
 }
 

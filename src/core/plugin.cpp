@@ -336,8 +336,10 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
   VAC_CHECK(set_limits(complete, config));
   if (complete.open != nullptr) {
     clear_thread_error();
+    const vac_host& host =
+        core::takes_calls(complete) ? host_table_for_taken_calls() : host_table();
     const int code = contained(
-        "open", [&] { return complete.open(&host_table(), config.plugin_json.c_str(), &state_); });
+        "open", [&] { return complete.open(&host, config.plugin_json.c_str(), &state_); });
     if (code != VAC_OK) return hook_error(code, error_text(known_code(code)));
   }
   table_ = complete;  // only now: the destructor closes what was opened

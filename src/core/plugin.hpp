@@ -17,6 +17,13 @@
 
 namespace vac::core {
 
+/// Whether a plugin takes calls without waiting (VAC_CAP_NO_WAIT).
+inline bool takes_calls(const vac_plugin& table) noexcept {
+  constexpr std::uint64_t kAsked = VAC_CAP_REMOTE | VAC_CAP_ASYNC | VAC_CAP_NO_WAIT;
+  return (table.caps & kAsked) == (VAC_CAP_REMOTE | VAC_CAP_NO_WAIT) && table.cancel != nullptr &&
+         table.session_cancel != nullptr;
+}
+
 /// Bounds how many calls of one operation run at once in a plugin. Thread-safe.
 class SlotPool final : public Waker {
  public:
@@ -61,6 +68,8 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
   std::uint32_t index() const noexcept { return index_; }
   bool remote() const noexcept { return (table_.caps & VAC_CAP_REMOTE) != 0; }
   bool asynchronous() const noexcept { return (table_.caps & VAC_CAP_ASYNC) != 0; }
+  /// It takes calls without waiting, and is trusted with the caller's own memory meanwhile.
+  bool takes_calls() const noexcept { return core::takes_calls(table_); }
   /// Calls that it was given up on and has not completed since. While there are any, nothing that
   /// it has made is taken from it.
   std::uint32_t lost_calls() const noexcept { return lost_calls_.load(); }
@@ -114,7 +123,8 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
   std::vector<Batching> batching_;                // by offer
 };
 
-/// The host table given to plugins, the same for all.
+/// The host table given to plugins, the same for all but those that take calls without waiting.
 const vac_host& host_table() noexcept;
+const vac_host& host_table_for_taken_calls() noexcept;
 
 }  // namespace vac::core

@@ -69,6 +69,8 @@ class Runtime {
   std::string describe_json() const;
   /// Threads for the calls of sessions that nobody waits for.
   CallPool& call_pool() noexcept { return call_pool_; }
+  /// The thread that tells the program of calls which no thread of a pool has run.
+  CallPool& teller() noexcept { return teller_; }
   /// Detaches what was idle for idle_unload; to be called now and then.
   void trim();
 
@@ -91,6 +93,7 @@ class Runtime {
   Plugin* remote_ VAC_GUARDED_BY(mutex_) = nullptr;
   AttachmentTable attachments_;
   CallPool call_pool_;
+  CallPool teller_{1};
 };
 
 }  // namespace vac::core

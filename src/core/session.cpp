@@ -460,6 +460,10 @@ void Session::cancel_calls() noexcept {
     }
   }
   AsyncCall::wake_all();
+  if (remote_ == nullptr || !remote_->takes_calls()) return;
+  contained_void(remote_->name(), "session_cancel", [&] {
+    remote_->table().session_cancel(remote_->state(), session_states_[remote_->index()]);
+  });
 }
 
 }  // namespace vac::core

@@ -20,6 +20,7 @@
 #include "core/call_context.hpp"
 #include "core/monotonic.hpp"
 #include "core/resource.hpp"
+#include "core/taken_call.hpp"
 
 namespace vac::core {
 
@@ -82,6 +83,16 @@ class Session {
   /// With which others a call that has to wait may be dispatched. Takes no time but the plugin's
   /// `batch_key`: a call whose resources nobody has used yet runs alone.
   BatchGroup batch_group(const vac_call& call, const CallContext& context) noexcept;
+  /// Begins a call and does not wait, where its plugin can do that: `taken` is told of its end, and
+  /// may be gone by the time this returns. The caller sets what it sets for dispatch(), but flags
+  /// without VAC_CALL_MAY_BLOCK. False: nothing has been done, dispatch() the call instead.
+  bool start(vac_call& call, CallContext& context, TakenCall& taken) noexcept;
+  /// Asks the plugin to end such a call soon. The caller has marked its context as cancelled, and
+  /// keeps both until this returns; without effect on one that is over.
+  void cancel_taken(vac_call& call) noexcept;
+  /// What a plugin says of a call that it has taken (vac_host.complete). False: it is not waited
+  /// for.
+  static bool complete_taken(vac_call& call, int code, const char* message) noexcept;
 
   /// Cancels all calls, those to come as well: queued ones end at once, running ones as soon as
   /// their plugins let them. Any thread.
@@ -153,6 +164,8 @@ class Session {
     }
   }
   int run(const Choice& choice, vac_call& call, CallContext& context);
+  bool prepare_taken(const Choice& choice, vac_call& call, CallContext& context, TakenCall& taken);
+  int end_taken(vac_call& call, CallContext& context, const TakenCall& taken, int code);
   int run_with_resources(const Choice& choice, vac_call& call, CallContext& context);
   int run_in_slot(const Choice& choice, const Route& route, vac_call& call, CallContext& context);
   int submit(const Choice& choice, const Route& route, vac_call& call, CallContext& context);

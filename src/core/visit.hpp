@@ -124,7 +124,8 @@ class Visit {
 /// While it lives, its thread enters no session. Confined to the thread.
 class NoVisits {
  public:
-  NoVisits() noexcept : visitor_(detail::own_visitor) {
+  NoVisits() noexcept
+      : visitor_(detail::own_visitor != nullptr ? detail::own_visitor : detail::new_visitor()) {
     if (visitor_ != nullptr) depth_ = std::exchange(visitor_->depth, detail::Visitor::kDeepest);
   }
   ~NoVisits() {

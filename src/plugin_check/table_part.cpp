@@ -15,7 +15,8 @@
 namespace vac::plugin_check {
 namespace {
 
-constexpr std::uint64_t kKnownCaps = VAC_CAP_REMOTE | VAC_CAP_ASYNC | VAC_CAP_WORKER_ONLY;
+constexpr std::uint64_t kKnownCaps =
+    VAC_CAP_REMOTE | VAC_CAP_ASYNC | VAC_CAP_WORKER_ONLY | VAC_CAP_NO_WAIT;
 constexpr std::uint32_t kMostConcurrency = 4096;
 constexpr std::uint32_t kMostBatch = 65536;
 constexpr std::uint32_t kAnyMinor = 1'000'000;
@@ -109,6 +110,7 @@ void check_caps(Reporter& reporter, const vac_plugin& table) {
   add(VAC_CAP_REMOTE, "remote");
   add(VAC_CAP_ASYNC, "asynchronous");
   add(VAC_CAP_WORKER_ONLY, "in a worker only");
+  add(VAC_CAP_NO_WAIT, "takes calls without waiting");
   reporter.ok("caps", names.empty() ? "none" : names);
 }
 
