@@ -103,13 +103,14 @@ int Submission::start(vac_session* session, const vac_call_options* options,
     call_.arg_count = static_cast<std::uint32_t>(frame_.records().size());
     call_.meta = frame_.meta();
     call_.meta_bytes = frame_.meta_bytes();
-    call_.flags = VAC_CALL_MAY_BLOCK;
     const std::uint32_t timeout_ms =
         options_.timeout_ms != 0 ? options_.timeout_ms : core->options().timeout_ms;
     if (timeout_ms != 0) call_.deadline_ns = end_of(timeout_ms);
     context_.sink = &outputs_;
     context_.resources = frame_.resources();
     if (session->progress.function != nullptr) context_.progress = &session->progress;
+    if (give_to_plugin(*core)) return VAC_OK;
+    call_.flags = VAC_CALL_MAY_BLOCK;
     started = core->runtime().call_pool().start(*this);
   }
   if (started) return VAC_OK;
@@ -117,16 +118,43 @@ int Submission::start(vac_session* session, const vac_call_options* options,
   return refuse(op_, started.error());
 }
 
+/// True: the plugin has it, or had it.
+bool Submission::give_to_plugin(core::Session& core) noexcept {
+  if (core.local()) return false;
+  teller_ = &core.runtime().teller();
+  taken_ = true;
+  if (core.start(call_, context_, *this)) return true;
+  taken_ = false;
+  return false;
+}
+
+/// Of a pool: what the program is to be told of a taken call, or all of another.
 void Submission::run() noexcept {
-  const int code = run_call();
+  if (!taken_) {
+    code_ = run_call();
+    leave_session(*session_);
+  }
+  tell();
+}
+
+/// The program's functions are not for the thread that reads for all calls: what is told by one has
+/// a thread of its own.
+void Submission::on_end(int code) noexcept {
   code_ = code;
-  leave_session(*session_);
+  vac_session& session = *session_;
+  // Where there is no such thread it is better told here than never.
+  if (options_.done == nullptr || !teller_->start(*this)) tell();
+  leave_session(session);
+}
+
+/// Lets it become done. It may be gone when this returns.
+void Submission::tell() noexcept {
   std::unique_ptr<Submission> freed;
   if (options_.done != nullptr) {
     called_back = this;
     {
       const core::NoVisits none;
-      options_.done(options_.user, handle_, code);
+      options_.done(options_.user, handle_, code_);
     }
     called_back = nullptr;
     freed = std::move(freed_later_);
@@ -135,12 +163,7 @@ void Submission::run() noexcept {
   // Its handle may be finished as soon as it is done.
   const FutexWord& state = state_;
   const std::shared_ptr<Completions> completions = completions_;
-  if (completions != nullptr) {
-    completions->add(*this);
-  } else {
-    become_done();
-  }
-  state.wake_all();
+  if (completions != nullptr ? completions->add(*this) : become_done()) state.wake_all();
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (any_waiters.load() == 0) return;
   any_done.fetch_add(1);
@@ -166,17 +189,28 @@ int Submission::run_call() noexcept {
   }
 }
 
-bool Submission::wait(std::int64_t until_ns) const noexcept {
+bool Submission::wait(std::int64_t until_ns) noexcept {
   while (!is_done()) {
+    std::uint32_t running = kRunning;
+    state_.compare_exchange(running, kAwaited);
     const auto limit = until_ns == 0 ? std::nullopt : std::optional(until_ns);
-    if (state_.wait(kRunning, limit) == FutexWait::timed_out) break;
+    if (state_.wait(kAwaited, limit) == FutexWait::timed_out) break;
   }
   return is_done();
 }
 
 void Submission::cancel() noexcept {
   context_.cancel();
-  core::cancel_visit(call_);
+  if (!taken_) return core::cancel_visit(call_);
+  if (is_done()) return;
+  // Who closes the session, and cancels all of its calls, waits for this.
+  vac_session& session = *session_;
+  session.submissions.fetch_add(1);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (core::Session* const core = session.core.load(); core != nullptr && !is_done()) {
+    core->cancel_taken(call_);
+  }
+  leave_session(session);
 }
 
 int Submission::hand_over() {
@@ -244,7 +278,7 @@ int vac_call_is_done(const vac_call_handle* call) {
 
 int vac_call_wait(vac_call_handle* call, std::uint32_t timeout_ms) {
   return guarded([&]() -> vac::Status {
-    VAC_TRY(const Submission* found, find_submission(call, "call_wait"));
+    VAC_TRY(Submission * found, find_submission(call, "call_wait"));
     if (found->is_done_here()) return {};
     if (in_callback()) return would_wait("call_wait");
     if (found->wait(end_of(timeout_ms))) return {};

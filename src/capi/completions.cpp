@@ -20,13 +20,13 @@ Result<std::shared_ptr<Completions>> Completions::create() {
   return std::shared_ptr<Completions>(new Completions(std::move(ready)));
 }
 
-void Completions::add(Submission& call) noexcept {
+bool Completions::add(Submission& call) noexcept {
   const MutexLock lock(mutex_);
   call.next_done = nullptr;
   (first_ == nullptr ? first_ : last_->next_done) = &call;
   last_ = &call;
   show();
-  call.become_done();
+  return call.become_done();
 }
 
 Submission* Completions::take() noexcept {

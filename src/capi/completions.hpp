@@ -23,8 +23,9 @@ class Completions {
   Completions& operator=(const Completions&) = delete;
 
   int descriptor() const noexcept { return ready_.get(); }
-  /// Lets it become done: from then on it may be finished, which waits for the end of this.
-  void add(Submission& call) noexcept VAC_EXCLUDES(mutex_);
+  /// Lets it become done: from then on it may be finished, which waits for the end of this. Whether
+  /// a thread sleeps until it is.
+  bool add(Submission& call) noexcept VAC_EXCLUDES(mutex_);
   /// nullptr: none is done.
   Submission* take() noexcept VAC_EXCLUDES(mutex_);
   /// Of one that is finished; without effect where it has been taken.

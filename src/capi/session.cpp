@@ -237,6 +237,7 @@ void vac_session_close(vac_session* session) {
   // A process without sessions has no threads of ours.
   if (process->open_sessions.fetch_sub(1) == 1 && !vac::capi::in_callback()) {
     process->runtime.call_pool().rest();
+    process->runtime.teller().rest();
   }
 }
 

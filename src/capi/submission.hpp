@@ -22,12 +22,13 @@
 #include "capi/outputs.hpp"
 #include "core/call_context.hpp"
 #include "core/call_pool.hpp"
+#include "core/taken_call.hpp"
 
 namespace vac::capi {
 
-/// Submitted once, then run by a thread of the pool, then finished by a thread of the application.
-/// wait(), is_done() and cancel() are for any thread meanwhile.
-class Submission : public core::CallPool::Task {
+/// Submitted once, then taken by its plugin or run by a thread of the pool, then finished by a
+/// thread of the application. wait(), is_done() and cancel() are for any thread meanwhile.
+class Submission : public core::CallPool::Task, public core::TakenCall {
  public:
   virtual ~Submission() {
     if (completions_ != nullptr) completions_->remove(*this);
@@ -37,14 +38,15 @@ class Submission : public core::CallPool::Task {
 
   Submission* next_done = nullptr;  ///< its queue's
 
-  /// Hands the call to the pool. On failure the thread's last error is set and nothing runs.
+  /// Gives the call to its plugin or to the pool. On failure the thread's last error is set and
+  /// nothing runs. On success it may be over, and this object gone.
   int start(vac_session* session, const vac_call_options* options, vac_call_handle& handle);
   bool is_done() const noexcept { return state_.load() == kDone; }
   /// Whether this thread is in the function that is told of it, for which it is done already.
   bool calls_back_here() const noexcept;
   bool is_done_here() const noexcept { return is_done() || calls_back_here(); }
   /// Until it is done, or CLOCK_MONOTONIC has come to `until_ns` (0: never). Whether it is done.
-  bool wait(std::int64_t until_ns) const noexcept;
+  bool wait(std::int64_t until_ns) noexcept;
   void cancel() noexcept;
   /// Of one that is done: hands over the results. The code; on failure the last error is set.
   int hand_over();
@@ -62,14 +64,17 @@ class Submission : public core::CallPool::Task {
 
  private:
   friend class Completions;
-  static constexpr std::uint32_t kRunning = 0, kDone = 1;
+  static constexpr std::uint32_t kRunning = 0, kAwaited = 1, kDone = 2;
 
-  void become_done() noexcept { state_.store(kDone); }
+  /// Whether a thread sleeps until it is. The object may be gone when this returns.
+  bool become_done() noexcept { return state_.exchange(kDone) == kAwaited; }
   /// What follows success: gives the outputs to the caller, where all have room.
   virtual int give() = 0;
+  bool give_to_plugin(core::Session& core) noexcept;
   void run() noexcept override;
+  void on_end(int code) noexcept override;
   int run_call() noexcept;
-  void call_back(int code);
+  void tell() noexcept;
 
   const std::uint32_t op_;
   vac_session* session_ = nullptr;
@@ -77,6 +82,8 @@ class Submission : public core::CallPool::Task {
   vac_call_handle* handle_ = nullptr;
   vac_call call_{};
   core::CallContext context_;
+  core::CallPool* teller_ = nullptr;
+  bool taken_ = false;  // by its plugin: no thread of the pool runs it
   int code_ = VAC_OK;
   FutexWord state_{kRunning};
   std::shared_ptr<Completions> completions_;  // shared with the queue's handle and other calls
