@@ -19,6 +19,7 @@ Place* CallTable::try_take() noexcept {
   free_ &= free_ - 1;
   place.answered = place.turn_lent = place.leads = place.receiving = false;
   place.leaving = place.abandoned = place.done = place.lost = false;
+  place.taken = place.unsent = place.uploading = false;
   place.cancelled.store(false, std::memory_order_relaxed);
   place.payload_left = 0;
   place.request = 0;

@@ -50,7 +50,9 @@ struct IncomingStrings {
   std::uint64_t bytes, count;
 };
 
-/// One call in flight. Its owner is the thread that made the call.
+/// One call in flight. Its owner is the thread that made the call; of a call that was taken,
+/// nobody: what is the owner's of that is guarded by the connection's mutex, but the encoder, which
+/// is for whoever has the turn.
 struct Place {
   /// Whether the owner wants to leave. The owner's alone; looks at the clock.
   bool impatient() noexcept {
@@ -87,7 +89,10 @@ struct Place {
   bool leaving = false;    // the owner waits for the end of that frame alone
   bool abandoned = false;  // the owner has left: what comes is dropped
   bool done = false;
-  bool lost = false;  // done, by the end of the connection
+  bool lost = false;       // done, by the end of the connection
+  bool taken = false;      // no thread waits for the call
+  bool unsent = false;     // taken, and the turn's holder reads its memory: it must stay
+  bool uploading = false;  // taken, and more of its payload is to come: the place must stay
   int code = VAC_OK;
   std::uint32_t detail = 0;
   std::string text;
@@ -109,6 +114,9 @@ class CallTable {
   Place* try_take() noexcept;
   void release(Place& place) noexcept;
   bool any_free() const noexcept { return free_ != 0; }
+  std::uint32_t free_count() const noexcept {
+    return static_cast<std::uint32_t>(std::popcount(free_));
+  }
   /// Whether half of the places are free, and at least one.
   bool half_free() const noexcept {
     return any_free() && 2 * std::popcount(free_) >= std::popcount(all_);
@@ -131,13 +139,12 @@ class CallTable {
 
   /// All places, free ones too.
   std::span<Place> places() noexcept { return places_; }
-  bool taken(const Place& place) const noexcept { return (all_ & ~free_ & bit(place)) != 0; }
+  bool occupied(const Place& place) const noexcept { return (all_ & ~free_ & bit(place)) != 0; }
+  static std::uint64_t bit(const Place& place) noexcept { return std::uint64_t{1} << place.index; }
 
  private:
   static constexpr std::uint32_t kIndexBits = 6;
   static_assert(wire::kMaxCallsInFlight == 1U << kIndexBits);
-
-  static std::uint64_t bit(const Place& place) noexcept { return std::uint64_t{1} << place.index; }
 
   std::array<Place, wire::kMaxCallsInFlight> places_;
   const std::uint64_t all_;  // a bit a place, as in free_ and waiting_

@@ -28,30 +28,34 @@ constexpr std::int64_t kPingPatienceNs = 100'000'000;
 Result<std::unique_ptr<Connection>> Connection::create(std::unique_ptr<transport::Channel> channel,
                                                        std::string address,
                                                        const wire::Hello& agreed,
-                                                       const Times& times) {
+                                                       const Times& times, const Taking& taking) {
   Fd wake_event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_event) {
     return errno_error(errno, concat("open ", address, ": cannot make an eventfd"));
   }
-  return std::unique_ptr<Connection>(
-      new Connection(std::move(channel), std::move(wake_event), std::move(address), agreed, times));
+  return std::unique_ptr<Connection>(new Connection(std::move(channel), std::move(wake_event),
+                                                    std::move(address), agreed, times, taking));
 }
 
 Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_event,
-                       std::string address, const wire::Hello& agreed, const Times& times)
+                       std::string address, const wire::Hello& agreed, const Times& times,
+                       const Taking& taking)
     : channel_(std::move(channel)),
       wake_event_(std::move(wake_event)),
       address_(std::move(address)),
       largest_frame_(agreed.largest_frame),
       times_(times),
       arena_(agreed.region_kinds == 0 ? nullptr : Arena::create()),
+      taking_(taking),
       table_(agreed.calls_in_flight),
       reader_(agreed.largest_frame) {
   cancels_.reserve(wire::kMaxCallsInFlight);
+  uploads_.reserve(wire::kMaxCallsInFlight);
   if (arena_ != nullptr) channel_->accept_descriptors();
 }
 
 Connection::~Connection() {
+  stop_taking();
   if (arena_ != nullptr) arena_->orphan();
   if (ended() || !outbox_.empty()) return;
   wire::FrameHeader goodbye;
@@ -149,6 +153,7 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
     if (!patience.over() && host != nullptr && host->cancelled(&call) != 0) patience.cancel();
     if (patience.over()) {
       places_changed_.wake_one();  // what this thread may have been woken for is another's now
+      gather_if_free(Rounds::one);
       return stop_error(op, patience.stop());
     }
   }
@@ -173,6 +178,7 @@ Status Connection::finish(Place& place) {
   }
   if (departure.next_leader != nullptr) departure.next_leader->signal.raise();
   if (departure.cancel) send_cancels();
+  if (departure.gathers) gather_if_free(Rounds::one);
   if (departure.drops) send_drops();
   if (departure.surplus) return_regions();
   return std::move(departure.result);
@@ -242,6 +248,7 @@ bool Connection::post(vac_call& call) {
 void Connection::cancel(const vac_call& call) noexcept {
   std::array<Place*, wire::kMaxCallsInFlight> owners{};
   const bool leader = mark_cancelled(call, owners);
+  if (looked_after()) taking_.reactor->wake(*this);
   for (Place* const owner : owners) {
     if (owner != nullptr) owner->signal.raise();
   }
@@ -263,13 +270,15 @@ bool Connection::mark_cancelled(const vac_call& call,
   const MutexLock lock(mutex_);
   bool leader = false;
   for (Place& place : table_.places()) {
-    if (!table_.taken(place) || place.call == nullptr || place.call->host_priv != call.host_priv) {
+    if (!table_.occupied(place) || place.call == nullptr ||
+        place.call->host_priv != call.host_priv) {
       continue;
     }
     place.cancelled.store(true, std::memory_order_relaxed);
     leader = leader || place.leads;
-    owners[place.index] = &place;
+    if (!place.taken) owners[place.index] = &place;
   }
+  sweep_ = true;  // it may be one that was taken
   // Who waits for a place asks the host.
   if (leads_for_room_) wake(leader_woken_);
   places_changed_.fetch_add(1);
@@ -284,6 +293,7 @@ bool Connection::try_leave(Place& place, Departure& departure) {
     departure.drops = !drops_.empty();
     if (place.leads) departure.next_leader = pass_lead(&place);
     free_place(place);
+    departure.gathers = can_gather();
     departure.surplus = arena_ != nullptr && arena_->has_surplus();
     return true;
   }
@@ -352,6 +362,7 @@ Place* Connection::pass_lead(Place* from) {
     return next;
   }
   leading_ = false;
+  if (has_taken() && !reactor_awake_ && looked_after()) taking_.reactor->wake(*this);
   if (writer_blocked_) {
     wake(writer_woken_);
   } else if (place_waiters_ != 0) {
@@ -397,7 +408,7 @@ void Connection::end(End why) {
     cancels_.clear();
     drops_.clear();
     for (Place& place : table_.places()) {
-      if (!table_.taken(place)) continue;
+      if (!table_.occupied(place)) continue;
       table_.set_waiting(place, false);
       if (place.abandoned) {
         place.pins.clear();
@@ -405,14 +416,17 @@ void Connection::end(End why) {
       } else if (!place.done) {
         place.done = place.lost = true;
         place.receiving = false;
-        ended[count++] = &place;
+        if (!place.taken) ended[count++] = &place;
       }
+      note_over(place);
     }
+    sweep_ = true;
     if (writer_blocked_) wake(writer_woken_);
     places_changed_.fetch_add(1);
   }
   places_changed_.wake_all();
   channel_->shutdown();
+  if (looked_after()) taking_.reactor->wake(*this);
   if (arena_ != nullptr) arena_->orphan();
   for (std::size_t i = 0; i < count; ++i) ended[i]->signal.raise();
 }

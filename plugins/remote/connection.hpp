@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connection to an agent, used by any number of threads at once. There is no thread of its own:
 // the thread of a call sends it and then waits; one of those that wait, the leader, reads for all.
+// Calls that no thread waits for are taken: whoever has a role does for them what their own threads
+// would, and the reactor's thread has what nobody else has.
 //
 // Two roles, each held by one thread at a time:
 //   the turn   sends. Who finds it taken queues; a large payload lends it between its frames.
@@ -15,6 +17,7 @@
 #include <vac/result.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,8 +33,10 @@
 #include "call_table.hpp"
 #include "control_call.hpp"
 #include "frame_reader.hpp"
+#include "reactor.hpp"
 #include "reply_plan.hpp"
 #include "transport/channel.hpp"
+#include "waiting_calls.hpp"
 #include "wire/hello.hpp"
 
 namespace vac::remote {
@@ -47,13 +52,20 @@ struct Times {
   std::int64_t region_refusal = 1'000'000'000;  ///< until the agent is asked again
 };
 
+/// Who looks after calls that are taken, and who is told of them. Both outlive the connection.
+struct Taking {
+  Reactor* reactor = nullptr;  ///< nullptr: none is taken
+  const vac_host* host = nullptr;
+};
+
 /// Thread-safe. Outlives its calls.
-class Connection {
+class Connection final : private Reactor::Client {
  public:
   /// Over a channel on which both sides have said hello. `address` is for messages.
   static Result<std::unique_ptr<Connection>> create(std::unique_ptr<transport::Channel> channel,
                                                     std::string address, const wire::Hello& agreed,
-                                                    const Times& times = {});
+                                                    const Times& times = {},
+                                                    const Taking& taking = {});
   /// Says goodbye. No call may be in flight, but posted ones.
   ~Connection();
   Connection(const Connection&) = delete;
@@ -70,6 +82,15 @@ class Connection {
   Result<Place*> start(vac_call& call, const vac_host* host, Room room);
   /// The second half, once for every started call, by the thread that started it.
   Status finish(Place& place);
+  /// Takes a call and does not wait: the host is told by `complete`, maybe before this returns.
+  /// Until then the call and its memory must stay. Any number may be taken; those that are too many
+  /// for the connection wait their turn. False: none can be taken now, and nothing has been done.
+  bool take(vac_call& call) VAC_EXCLUDES(mutex_);
+  /// Makes all that were taken and will be end soon, with VAC_ECANCELED unless they are done.
+  void cancel_taken() noexcept VAC_EXCLUDES(mutex_);
+  /// No more calls are taken from now on, and none that was is left: the reactor lets go.
+  void stop_taking() noexcept;
+
   /// Sends a call whose reply is of no interest. False: there is no room now, or it failed.
   bool post(vac_call& call) VAC_EXCLUDES(mutex_);
   /// Makes run() and finish() of the call, and of those on its behalf, return VAC_ECANCELED soon:
@@ -115,6 +136,7 @@ class Connection {
     bool cancel = false;
     bool drops = false;    // something waits to be given back
     bool surplus = false;  // there may be regions that nobody needs
+    bool gathers = false;  // the place may be for a call that was taken
   };
   enum class Push : std::uint8_t {
     sent,
@@ -122,8 +144,23 @@ class Connection {
     broken,     // the channel takes no more: the leader will find its end
   };
 
+  /// A taken call that is over.
+  struct Over {
+    vac_call* call = nullptr;
+    std::optional<Error> failure;
+  };
+  using Overs = std::array<Over, wire::kMaxCallsInFlight>;
+  /// A frame of a taken call that is too large to be copied, and how far it is.
+  struct Going {
+    Place* place = nullptr;
+    std::span<iovec> rest;
+    bool head = false;   // the call's first
+    bool begun = false;  // then nothing may come in between
+  };
+  enum class Rounds : std::uint8_t { one, all };
+
   Connection(std::unique_ptr<transport::Channel> channel, Fd wake_event, std::string address,
-             const wire::Hello& agreed, const Times& times);
+             const wire::Hello& agreed, const Times& times, const Taking& taking);
 
   // connection.cpp: places, results, the end.
   Result<Place*> send_new(vac_call& call, const vac_host* host, Room room) VAC_EXCLUDES(mutex_);
@@ -162,14 +199,51 @@ class Connection {
   Status withdraw(Place& place, std::optional<Error> why) VAC_EXCLUDES(mutex_);
   bool wait_for_turn(Place& place) VAC_EXCLUDES(mutex_);
   bool lend_turn(Place& place) VAC_EXCLUDES(mutex_);
-  void release_turn() VAC_EXCLUDES(mutex_);
+  enum class Next : std::uint8_t { whoever_comes, who_waits };
+  void release_turn(Next next_holder = Next::whoever_comes) VAC_EXCLUDES(mutex_);
   void send_cancels() VAC_EXCLUDES(mutex_);
   bool push_payload(Place& place);
   Push push(std::span<iovec> frame, Place& place);
   bool flush_outbox();
+  bool flush_output() VAC_EXCLUDES(mutex_);
   bool wait_until_writable(Place& place) VAC_EXCLUDES(mutex_);
   void look_for_answer(Place& place) VAC_EXCLUDES(mutex_);
   bool answered(const Place& place) VAC_EXCLUDES(mutex_);
+
+  // connection_gather.cpp: the turn, for calls that were taken.
+  void gather(Rounds rounds) VAC_EXCLUDES(mutex_);
+  bool gather_if_free(Rounds rounds) VAC_EXCLUDES(mutex_);
+  bool can_gather() VAC_REQUIRES(mutex_);
+  std::uint32_t room_for_waiting() VAC_REQUIRES(mutex_);
+  std::size_t take_places(std::span<Place*> places) VAC_EXCLUDES(mutex_);
+  void make_frames(std::span<Place* const> places) VAC_EXCLUDES(mutex_);
+  void make_frame(Place& place) VAC_EXCLUDES(mutex_);
+  void let_go(Place& place) VAC_REQUIRES(mutex_);
+  void fail_unsent(Place& place, Error why) VAC_EXCLUDES(mutex_);
+  void next_upload() VAC_EXCLUDES(mutex_);
+  void end_upload(Place& place) VAC_REQUIRES(mutex_);
+  void withdraw_late_frame() VAC_EXCLUDES(mutex_);
+  void on_frame_sent() VAC_EXCLUDES(mutex_);
+  void drop_output() VAC_EXCLUDES(mutex_);
+  bool turn_is_wanted() VAC_EXCLUDES(mutex_);
+
+  // connection_taken.cpp: calls that were taken.
+  void look_at_waiting(std::int64_t deadline_ns) VAC_EXCLUDES(mutex_);
+  bool looked_after() const noexcept;
+  bool has_taken() const noexcept VAC_REQUIRES(mutex_);
+  void note_over(const Place& place) noexcept VAC_REQUIRES(mutex_);
+  std::size_t collect(Overs& overs) VAC_EXCLUDES(mutex_);
+  Over leave(Place& place) VAC_REQUIRES(mutex_);
+  void complete(const Over& over) VAC_EXCLUDES(mutex_);
+  void settle(Rounds rounds) VAC_EXCLUDES(mutex_);
+  bool sweep_is_due() VAC_EXCLUDES(mutex_);
+  void sweep() VAC_EXCLUDES(mutex_);
+  bool sweep_places(std::int64_t& next_ns) VAC_REQUIRES(mutex_);
+  Error waiting_error(const vac_call& call) VAC_EXCLUDES(mutex_);
+  int descriptor() const noexcept override { return channel_->descriptor(); }
+  Reactor::Interest react(bool ready) noexcept override VAC_EXCLUDES(mutex_);
+  bool begin_reaction(bool ready) VAC_EXCLUDES(mutex_);
+  bool end_reaction(Reactor::Interest& interest) VAC_EXCLUDES(mutex_);
 
   // connection_lead.cpp: the lead. None of these is called without it.
   void lead(Place* own, Patience& patience) VAC_EXCLUDES(mutex_);
@@ -181,6 +255,7 @@ class Connection {
   std::optional<transport::Wait> prepare_receive(Patience& patience);
   bool poll_for_room(Patience& patience) VAC_EXCLUDES(mutex_);
   bool dispatch() VAC_EXCLUDES(mutex_);
+  bool handle_frames() VAC_EXCLUDES(mutex_);
   bool on_head() VAC_EXCLUDES(mutex_);
   bool on_reply(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
   bool on_data(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
@@ -196,6 +271,7 @@ class Connection {
   const std::uint64_t largest_frame_;
   const Times times_;
   const std::shared_ptr<Arena> arena_;  // shared with its buffers; nullptr: the agent shares none
+  const Taking taking_;
 
   // Who asks the agent for a region does so alone, from the question to the answer.
   Mutex growth_;
@@ -217,13 +293,31 @@ class Connection {
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);
   FutexWord places_changed_;  // counts what may interest who waits for a place
 
-  // Whoever has the turn.
+  // Of calls that were taken.
+  WaitingCalls waiting_;  // guarded by mutex_ as well, but for its push()
+  // No call that was taken has an earlier deadline, or the reactor is about to look.
+  std::atomic<std::int64_t> next_deadline_ns_{INT64_MAX};
+  std::uint64_t taken_ VAC_GUARDED_BY(mutex_) = 0;  // their places, a bit each
+  std::uint64_t over_ VAC_GUARDED_BY(mutex_) = 0;   // of those, which may have ended
+  bool sweep_ VAC_GUARDED_BY(mutex_) = false;       // some are to end: cancelled, or lost
+  bool cancel_all_ VAC_GUARDED_BY(mutex_) = false;
+  bool output_waits_ VAC_GUARDED_BY(mutex_) = false;   // nobody has the turn, and output is left
+  bool passed_over_ VAC_GUARDED_BY(mutex_) = false;    // a place was left to a thread that waits
+  bool reactor_awake_ VAC_GUARDED_BY(mutex_) = false;  // it looks at all this before it sleeps
+  bool reactor_leads_ VAC_GUARDED_BY(mutex_) = false;
+  bool reactor_polls_ VAC_GUARDED_BY(mutex_) = false;  // for input, while it sleeps
+  bool lingers_ VAC_GUARDED_BY(mutex_) = false;        // it polls though nothing is in flight
+
+  // Whoever has the turn. A frame that is going and not begun is behind the outbox, else before it.
   std::vector<std::byte> outbox_;  // small frames that the channel has not taken
+  Going going_;
+  std::vector<Place*> uploads_;  // whose payload follows, in turns
 
   // Whoever has the lead.
   FrameReader reader_;
   ReplyPlan plan_;
   Place* own_ = nullptr;                          // the leader's own call; nullptr: it has none
+  bool to_settle_ = false;                        // there is something for settle()
   Place* frame_place_ = nullptr;                  // whose frame is being received
   bool frame_dropped_ = false;                    // its owner has left
   std::vector<wire::RegionResult> frame_placed_;  // results of that call that may be in a region

@@ -102,6 +102,7 @@ struct LinkOptions {
   std::uint32_t calls_in_flight = wire::kMaxCallsInFlight;
   Times times = {};
   std::uint32_t region_kinds = 0;
+  Taking taking = {};
 };
 
 /// A connection past its hello, and the agent's end of it.
@@ -112,7 +113,8 @@ struct Link {
     wire::Hello agreed;
     agreed.calls_in_flight = options.calls_in_flight;
     agreed.region_kinds = options.region_kinds;
-    connection = *Connection::create(std::move(pair.client), "unix:///test", agreed, options.times);
+    connection = *Connection::create(std::move(pair.client), "unix:///test", agreed, options.times,
+                                     options.taking);
   }
 
   test::ScriptedPeer agent;

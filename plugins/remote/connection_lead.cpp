@@ -37,7 +37,7 @@ bool strings_fit(const Place& place) {
 void Connection::lead(Place* own, Patience& patience) {
   own_ = own;
   try {
-    while (dispatch() && !lead_is_over(own)) {
+    while (handle_frames() && !lead_is_over(own)) {
       const bool over = own != nullptr ? own->impatient() : patience.over();
       if (over && !must_stay(own, patience)) return;
       receive(own, patience);
@@ -81,7 +81,7 @@ void Connection::receive(const Place* own, Patience& patience) {
 /// What is there already, without waiting.
 void Connection::receive_now() {
   try {
-    if (receive_some(Wait::now) > 0) (void)dispatch();
+    if (receive_some(Wait::now) > 0) (void)handle_frames();
   } catch (const std::bad_alloc&) {
     end({Errc::no_memory, concat("connection to ", address_, " was closed"),
          "there is no memory for what the agent sent"});
@@ -155,6 +155,13 @@ bool Connection::dispatch() {
         break;
     }
   }
+}
+
+/// The same, and what follows for calls that were taken: some are over, or get places.
+bool Connection::handle_frames() {
+  const bool goes_on = dispatch();
+  if (std::exchange(to_settle_, false)) settle(Rounds::one);
+  return goes_on;
 }
 
 bool Connection::breach(std::string_view how) {
@@ -276,10 +283,15 @@ bool Connection::on_end() {
     place.receiving = false;
     if (!frame_dropped_) {
       place.done = complete;
-      wake = complete || place.leaving;
+      wake = !place.taken && (complete || place.leaving);
       if (complete) table_.set_waiting(place, false);
+      note_over(place);
+      to_settle_ = to_settle_ || over_ != 0;
+    } else if (complete && place.uploading) {
+      place.done = true;  // who has the turn frees it
     } else if (complete) {
       free_place(place);
+      to_settle_ = to_settle_ || !waiting_.empty();
     }
   }
   if (wake) place.signal.raise();

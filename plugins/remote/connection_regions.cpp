@@ -111,7 +111,7 @@ bool Connection::region_unanswered() {
   const MutexLock lock(mutex_);
   bool found = false;
   for (const Place& place : table_.places()) {
-    found = found || (table_.taken(place) && place.abandoned &&
+    found = found || (table_.occupied(place) && place.abandoned &&
                       place.op->id == static_cast<std::uint32_t>(Control::region_open));
   }
   return found;

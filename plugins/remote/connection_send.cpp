@@ -77,6 +77,7 @@ Status Connection::withdraw(Place& place, std::optional<Error> why) {
     free_place(place);
   }
   if (next != nullptr) next->signal.raise();
+  gather_if_free(Rounds::one);
   return *std::move(why);
 }
 
@@ -116,33 +117,51 @@ bool Connection::lend_turn(Place& place) {
     }
   }
   if (next_leader != nullptr) next_leader->signal.raise();
-  if (borrower == nullptr) return true;
+  if (borrower == nullptr) {
+    gather(Rounds::one);
+    return true;
+  }
   borrower->signal.raise();
   return wait_for_turn(place);
 }
 
-/// Cancels that have come up meanwhile leave first. Who is woken takes the turn only if no thread
-/// that runs already has: handing it over would cost every call a switch of threads.
-void Connection::release_turn() {
+/// Cancels that have come up meanwhile leave first, and calls that were taken. Who is woken takes
+/// the turn only if no thread that runs already has, unless it is for who waits: handing it over
+/// would cost every call a switch of threads.
+void Connection::release_turn(Next next_holder) {
   Place* next = nullptr;
   bool flushed = true;
+  bool gathered = false;
   for (;;) {
+    bool gathers = false;
     {
       const MutexLock lock(mutex_);
-      if (cancels_.empty() || !flushed) {
-        sending_ = false;
+      gathers = flushed && !gathered && can_gather();
+      if (!gathers && (cancels_.empty() || !flushed)) {
         next = table_.first_sender();
+        sending_ = next_holder == Next::who_waits && next != nullptr;
+        if (sending_) {
+          table_.leave_senders(*next);
+          next->turn_lent = true;
+        }
+        output_waits_ = !outbox_.empty() || going_.place != nullptr || !uploads_.empty();
+        const bool more = output_waits_ || (gathered && can_gather());
+        if (more && !reactor_awake_ && looked_after()) taking_.reactor->wake(*this);
         break;
       }
-      for (const std::uint64_t request : cancels_) {
-        wire::FrameHeader cancel;
-        cancel.kind = wire::Kind::cancel;
-        cancel.request = request;
-        append(outbox_, cancel);
+      if (!gathers) {
+        for (const std::uint64_t request : cancels_) {
+          wire::FrameHeader cancel;
+          cancel.kind = wire::Kind::cancel;
+          cancel.request = request;
+          append(outbox_, cancel);
+        }
+        cancels_.clear();
       }
-      cancels_.clear();
     }
-    flushed = flush_outbox();
+    gathered = gathered || gathers;
+    if (gathers) gather(Rounds::one);
+    flushed = flush_output();
   }
   if (next != nullptr) next->signal.raise();
 }
@@ -168,7 +187,7 @@ bool Connection::push_payload(Place& place) {
       no_more.request = place.request;
       no_more.code = VAC_ECANCELED;
       append(outbox_, no_more);
-      (void)flush_outbox();
+      (void)flush_output();
       return true;
     }
     if (!lend_turn(place)) return false;
@@ -197,7 +216,7 @@ Connection::Push Connection::push(std::span<iovec> frame, Place& place) {
   Patience& patience = place.patience;
   bool started = false;
   for (;;) {
-    const bool clear = outbox_.empty() || flush_outbox();
+    const bool clear = flush_output();
     const std::ptrdiff_t sent = clear ? channel_->send(frame, transport::Wait::now) : -EAGAIN;
     if (sent > 0) {
       started = true;
@@ -234,6 +253,27 @@ bool Connection::flush_outbox() {
     }
   }
   return true;
+}
+
+/// The same for all that is on its way for others.
+bool Connection::flush_output() {
+  for (;;) {
+    if (going_.place == nullptr || (!going_.begun && !outbox_.empty())) {
+      if (outbox_.empty()) return true;
+      if (!flush_outbox()) return false;
+      continue;
+    }
+    const std::ptrdiff_t sent = channel_->send(going_.rest, transport::Wait::now);
+    if (sent > 0) {
+      going_.begun = true;
+      advance(going_.rest, static_cast<std::size_t>(sent));
+      if (going_.rest.empty()) on_frame_sent();
+    } else if (sent == -EAGAIN) {
+      return false;
+    } else if (sent != -EINTR) {
+      drop_output();
+    }
+  }
 }
 
 /// Waits for room in the pipe, reading meanwhile if nobody else does: the agent may be waiting for

@@ -5,6 +5,7 @@
 #include <vac/result.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <exception>
@@ -16,6 +17,7 @@
 #include "base/text.hpp"
 #include "connection.hpp"
 #include "handshake.hpp"
+#include "reactor.hpp"
 #include "remote_resource.hpp"
 #include "session_options.hpp"
 #include "transport/address.hpp"
@@ -32,11 +34,27 @@ constexpr std::chrono::milliseconds kOpenPatience{2000};
 // is enough. No machine has as much as this.
 constexpr std::uint64_t kLargestFrame = std::uint64_t{1} << 48U;
 
-struct PluginState {
+/// Its reactor's thread ends with the last session.
+class PluginState {
+ public:
+  PluginState(const vac_host& its_host, std::unique_ptr<Reactor> reactor)
+      : host(its_host), reactor_(std::move(reactor)) {}
+
   const vac_host& host;
+
+  Reactor& reactor() noexcept { return *reactor_; }
+  void add_session() noexcept { sessions_.fetch_add(1); }
+  void remove_session() noexcept {
+    if (sessions_.fetch_sub(1) == 1) reactor_->rest();
+  }
+
+ private:
+  const std::unique_ptr<Reactor> reactor_;
+  std::atomic<std::uint32_t> sessions_{0};
 };
 
 struct SessionState {
+  PluginState& plugin;
   const vac_host& host;
   std::shared_ptr<Connection> connection;  // shared with the session's resources
   std::int64_t timeout_ns;                 // of what is asked on its behalf; 0: none
@@ -62,14 +80,15 @@ int guarded(const vac_host& host, vac_call* call, Function function) noexcept {
 
 int open_plugin(const vac_host* host, const char* /*config_json*/, void** plugin) {
   return guarded(*host, nullptr, [&]() -> Status {
-    *plugin = new PluginState{*host};
+    VAC_TRY(std::unique_ptr<Reactor> reactor, Reactor::create());
+    *plugin = new PluginState(*host, std::move(reactor));
     return {};
   });
 }
 
 void close_plugin(void* plugin) { delete static_cast<PluginState*>(plugin); }
 
-Result<std::shared_ptr<Connection>> connect_to(const std::string& text,
+Result<std::shared_ptr<Connection>> connect_to(PluginState& plugin, const std::string& text,
                                                const SessionOptions& options) {
   VAC_TRY(const transport::Address address, transport::parse_address(text));
   auto patience = kOpenPatience;
@@ -82,24 +101,31 @@ Result<std::shared_ptr<Connection>> connect_to(const std::string& text,
   }
   hello.client_name = options.name.empty() ? program_invocation_short_name : options.name;
   VAC_TRY(const wire::Hello agreed, shake_hands(*channel, hello, text, patience));
-  VAC_TRY(std::unique_ptr<Connection> connection,
-          Connection::create(std::move(channel), text, agreed));
+  VAC_TRY(
+      std::unique_ptr<Connection> connection,
+      Connection::create(std::move(channel), text, agreed, {}, {&plugin.reactor(), &plugin.host}));
   return std::shared_ptr<Connection>(std::move(connection));
 }
 
 int open_session(void* plugin, const vac_session_view* view, void** session) {
-  const vac_host& host = static_cast<PluginState*>(plugin)->host;
-  return guarded(host, nullptr, [&]() -> Status {
+  auto& opened = *static_cast<PluginState*>(plugin);
+  return guarded(opened.host, nullptr, [&]() -> Status {
     VAC_TRY(const SessionOptions options,
             parse_session_options(view->options_json == nullptr ? "" : view->options_json));
-    VAC_TRY(std::shared_ptr<Connection> connection, connect_to(view->address, options));
+    VAC_TRY(std::shared_ptr<Connection> connection, connect_to(opened, view->address, options));
     const std::chrono::nanoseconds timeout = options.timeout;
-    *session = new SessionState{host, std::move(connection), timeout.count()};
+    *session = new SessionState{opened, opened.host, std::move(connection), timeout.count()};
+    opened.add_session();
     return {};
   });
 }
 
-void close_session(void* /*plugin*/, void* session) { delete static_cast<SessionState*>(session); }
+void close_session(void* plugin, void* session) {
+  auto* const opened = static_cast<SessionState*>(session);
+  opened->connection->stop_taking();  // resources may keep it longer
+  delete opened;
+  static_cast<PluginState*>(plugin)->remove_session();
+}
 
 int attach_resource(void* /*plugin*/, void* session, const vac_resource_view* view, void** state) {
   const auto& opened = *static_cast<SessionState*>(session);
@@ -125,10 +151,33 @@ Status name_resources(vac_call& call) {
   return {};
 }
 
+/// The same, where it can be done without waiting; else nothing is done.
+bool try_name_resources(vac_call& call) noexcept {
+  const auto each = [&call](auto function) {
+    void* const* state = call.resource_states;
+    for (std::uint32_t i = 0; i < call.arg_count; ++i) {
+      vac_arg& record = call.args[i];
+      if (record.type != VAC_RESOURCE) continue;
+      const auto* const resource = static_cast<const RemoteResource*>(*state++);
+      if (record.form == VAC_ABSENT) continue;
+      const std::uint64_t id = resource == nullptr ? 0 : resource->known_id();
+      if (id == 0) return false;
+      function(record, id);
+    }
+    return true;
+  };
+  return each([](vac_arg&, std::uint64_t) {}) &&
+         each([](vac_arg& record, std::uint64_t id) { record.value = id; });
+}
+
 int submit(void* /*plugin*/, vac_call* const* calls, std::size_t count) {
   if (count != 1) return VAC_EINVAL;
   vac_call& call = *calls[0];
   const auto& session = *static_cast<SessionState*>(call.session_state);
+  if ((call.flags & VAC_CALL_MAY_BLOCK) == 0) {
+    return try_name_resources(call) && session.connection->take(call) ? VAC_EINPROGRESS
+                                                                      : VAC_EAGAIN;
+  }
   return guarded(session.host, &call, [&]() -> Status {
     VAC_CHECK(name_resources(call));
     return session.connection->run(call, &session.host);
@@ -137,6 +186,10 @@ int submit(void* /*plugin*/, vac_call* const* calls, std::size_t count) {
 
 void cancel(void* /*plugin*/, vac_call* call) {
   static_cast<SessionState*>(call->session_state)->connection->cancel(*call);
+}
+
+void cancel_session(void* /*plugin*/, void* session) {
+  static_cast<SessionState*>(session)->connection->cancel_taken();
 }
 
 int alloc_buffer(void* /*plugin*/, void* session, std::uint64_t bytes, vac_buffer_view* view) {
@@ -167,7 +220,7 @@ constexpr vac_plugin make_table() {
   table.abi_minor = VAC_ABI_MINOR;
   table.name = "remote";
   table.version = "0.1.0";
-  table.caps = VAC_CAP_REMOTE;
+  table.caps = VAC_CAP_REMOTE | VAC_CAP_NO_WAIT;
   table.open = open_plugin;
   table.close = close_plugin;
   table.session_open = open_session;
@@ -176,6 +229,7 @@ constexpr vac_plugin make_table() {
   table.resource_detach = detach_resource;
   table.submit = submit;
   table.cancel = cancel;
+  table.session_cancel = cancel_session;
   table.buffer_alloc = alloc_buffer;
   table.buffer_free = free_buffer;
   return table;

@@ -32,7 +32,7 @@ int open_at(const std::string& address, const char* options, std::string& error)
 TEST(RemotePlugin, ServesAddressesOfEveryOperationItDoesNotName) {
   ASSERT_NE(remote_table(), nullptr);
   EXPECT_STREQ(remote_table()->name, "remote");
-  EXPECT_EQ(remote_table()->caps, VAC_CAP_REMOTE);
+  EXPECT_EQ(remote_table()->caps, VAC_CAP_REMOTE | VAC_CAP_NO_WAIT);
   EXPECT_EQ(remote_table()->op_count, 0u);
   EXPECT_EQ(vac_plugin_entry(VAC_ABI_MAJOR + 1, 0), nullptr);
 }

@@ -33,6 +33,8 @@ class RemoteResource {
   /// it fails, they fail with it, and the next use tries again. `call` is the call that needs it:
   /// its deadline holds for the upload too, and its host hears of the progress.
   Result<std::uint64_t> id_for(vac_call& call);
+  /// The same where it is there already, else 0.
+  std::uint64_t known_id() const noexcept { return id_.load(std::memory_order_acquire); }
 
  private:
   Result<std::uint64_t> wait_for_id(const vac_call& call, bool& uploads) VAC_EXCLUDES(mutex_);

@@ -53,7 +53,9 @@ class FakeHost {
 /// over. The memory that is named must outlive the call.
 class FakeCall {
  public:
-  FakeCall(FakeHost& host, std::uint32_t op) : host_(host), op_(op) {}
+  FakeCall(FakeHost& host, std::uint32_t op) : host_(host), op_(op) {
+    call_.flags = VAC_CALL_MAY_BLOCK;
+  }
 
   FakeCall& absent(std::uint8_t type, std::uint8_t dir);
   FakeCall& scalar(std::uint8_t type, std::uint64_t bits);
