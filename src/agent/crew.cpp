@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "agent/clock.hpp"
 #include "agent/connection.hpp"
 #include "base/log.hpp"
 
@@ -129,12 +130,13 @@ bool Crew::join_gathering(TaskPtr& task) {
   return false;
 }
 
-/// Waits for more calls of the group, as long as the configuration lets the first of them wait.
-/// They hold a slot meanwhile, which nobody else has asked for.
+/// Waits for more calls of the group, as long as the configuration lets a free slot wait. It is not
+/// counted from the first call's arrival: who was answered just now comes back within that time,
+/// while those who came meanwhile have waited for longer.
 void Crew::await_more(std::vector<TaskPtr>& calls) {
   const core::BatchGroup& group = calls.front()->group;
   const std::chrono::steady_clock::time_point until{
-      std::chrono::nanoseconds(calls.front()->ready_ns + group.delay_ns)};
+      std::chrono::nanoseconds(now_ns() + group.delay_ns)};
   Gathering gathering{&calls, {}};
   try {
     calls.reserve(group.most);

@@ -6,7 +6,6 @@
 
 #include <vector>
 
-#include "agent/clock.hpp"
 #include "agent/connection.hpp"
 #include "base/mutex.hpp"
 
@@ -99,7 +98,6 @@ class CrewTest : public testing::Test {
     for (int i = 0; i < calls; ++i) {
       tasks.push_back(tasks_.get());
       tasks.back()->op = find_op(op);
-      tasks.back()->ready_ns = now_ns();
     }
     crew_.queue(tasks);
   }

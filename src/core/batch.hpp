@@ -24,7 +24,7 @@ struct BatchGroup {
       nullptr;  ///< the caller's to set: calls of two tenants are never put together
   std::uint32_t op = 0;
   std::uint32_t most = 1;     ///< calls in a batch
-  std::int64_t delay_ns = 0;  ///< how long a call may be kept waiting for others
+  std::int64_t delay_ns = 0;  ///< how long a free slot may wait for more of them
   std::uint64_t key = 0;      ///< the plugin's
   std::array<const Attachment*, kMostResources> resources{};
 

@@ -96,7 +96,7 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
   /// Which calls of an operation may go into one submit.
   struct Batching {
     std::uint32_t most = 1;     ///< calls; 1: none
-    std::int64_t delay_ns = 0;  ///< how long a call may be kept waiting for others
+    std::int64_t delay_ns = 0;  ///< how long a free slot may wait for more of them
   };
   /// As the plugin offers and the settings "max_batch" and "max_delay_us" of its configuration say.
   const Batching& batching(const vac_op_offer& offer) const noexcept;
