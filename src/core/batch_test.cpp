@@ -410,6 +410,8 @@ TEST_F(BatchTest, WithoutALimitThereAreAsManySlotsAsProcessors) {
   EXPECT_EQ(slots(R"({"slots":0})", 0), 0U);
   EXPECT_EQ(slots(R"({"slots":3})", 0), 3U);
   EXPECT_EQ(slots(R"({"max_batch":1})", 0), 0U);
+  plugin_.offers[0].flags = VAC_OFFER_QUICK;
+  EXPECT_EQ(slots("{}", 0), 0U) << "what is quick never waits";
 }
 
 }  // namespace

@@ -360,7 +360,8 @@ Status Plugin::set_limits(const vac_plugin& table, const Config& config) {
     }
     if (batching.most > 1) batching.delay_ns = std::int64_t{config.max_delay_us.value_or(0)} * 1000;
     std::uint32_t count = lower(offer.concurrency, config.slots.value_or(0));
-    if (count == 0 && batching.most > 1 && !config.slots) {
+    const bool quick = (offer.flags & VAC_OFFER_QUICK) != 0;  // runs where it is read
+    if (count == 0 && batching.most > 1 && !quick && !config.slots) {
       count = std::max(1U, std::thread::hardware_concurrency());
     }
     batching_.push_back(batching);

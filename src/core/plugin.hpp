@@ -90,8 +90,8 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
   const vac_op_offer* offer(std::uint32_t op) const noexcept;
   bool lists_format(const std::string& format) const noexcept;
   /// As many as the plugin offers, or fewer by the setting "slots" of its configuration; nullptr:
-  /// unlimited. Where neither sets a limit, an operation with batches has as many as the machine
-  /// has processors: calls that never wait are never put together.
+  /// unlimited. Where neither sets a limit, an operation with batches that is not quick has as many
+  /// as the machine has processors: calls that never wait are never put together.
   SlotPool* slots(const vac_op_offer& offer) const noexcept;
   /// Which calls of an operation may go into one submit.
   struct Batching {
