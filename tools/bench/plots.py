@@ -47,8 +47,9 @@ def number(value: float) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 and 10 of each decade, or the decades alone where these are many."""
-    steps = (1, 2, 5) if math.log10(high / low) <= 2.5 else (1,)
+    """Some of each decade, the fewer the more decades there are."""
+    count = math.log10(high / low)
+    steps = (1, 2, 3, 5, 7) if count <= 1 else (1, 2, 5) if count <= 2.5 else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [step * 10.0**decade for decade in decades for step in steps]
     return [tick for tick in found if low * 0.999 <= tick <= high * 1.001]

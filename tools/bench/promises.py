@@ -74,8 +74,8 @@ def raw_text(figures: Json) -> str:
 
 
 def ratio_text(figures: Json) -> str:
-    parts = [f"{times(seen['ratio_p50'])} on {where}" for where, _, seen in cores(figures)]
-    return ", ".join(parts) or f"{times(figures['ratio_p50'])}, cores not chosen"
+    parts = [f"{seen['ratio_p50']:.3f}x on {where}" for where, _, seen in cores(figures)]
+    return ", ".join(parts) or f"{figures['ratio_p50']:.3f}x, cores not chosen"
 
 
 def small_round_trip(seen: Json) -> Seen:
