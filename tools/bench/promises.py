@@ -181,7 +181,7 @@ def slots(seen: Json) -> Seen:
 
 def batched_rate(seen: Json) -> Seen:
     ratio = seen["ratio_rate"]
-    control = f"called with 16 images: {rate(seen['direct']['calls_per_s'])} images"
+    control = f"called with 16 images: {seen['direct']['calls_per_s']:.1f} images a second"
     return Seen(between(ratio), control, ratio["median"] >= 0.95)
 
 
