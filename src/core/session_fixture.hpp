@@ -38,6 +38,7 @@ struct FakePlugin {
   std::function<int(std::span<vac_call* const>)> on_batch;
   std::function<std::uint64_t(const vac_call&)> on_batch_key;  ///< empty: the slot is NULL
   std::function<void(vac_call&)> on_cancel;                    ///< empty: the slot is NULL
+  std::function<void()> on_session_cancel;                     ///< empty: the slot is NULL
   std::function<int(const vac_resource_view&)> on_accepts = [](const vac_resource_view&) {
     return VAC_OK;
   };
@@ -88,6 +89,9 @@ struct FakePlugin {
     }
     if (on_cancel) {
       table.cancel = [](void* plugin, vac_call* call) { self(plugin).on_cancel(*call); };
+    }
+    if (on_session_cancel) {
+      table.session_cancel = [](void* plugin, void*) { self(plugin).on_session_cancel(); };
     }
     if (on_describe) {
       table.describe = [](void* plugin, char* json, std::size_t* bytes) {
