@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every operation with random arguments, answered by the noop plugin in this process and by an
 // agent over every transport of the scheme table, with data sent and in shared regions, which the
-// agent copies or works on in place: the results are equal. noop's outputs are a
-// function of everything that a call carries, so that nothing can be lost unnoticed.
+// agent copies or works on in place, waited for in the call or submitted, many at once: the results
+// are equal. noop's outputs are a function of everything that a call carries, so that nothing can
+// be lost unnoticed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,6 +18,8 @@
 #include <vector>
 
 #include "agent/agent.hpp"
+#include "base/futex_word.hpp"
+#include "core/call_pool.hpp"
 #include "core/runtime.hpp"
 #include "support/agent_process.hpp"
 #include "support/random_call.hpp"
@@ -125,35 +128,82 @@ class InBuffers {
   std::vector<std::unique_ptr<core::Buffer>> buffers_;
 };
 
+/// A random call in a session. Stays at its address.
+class Asked final : public core::CallPool::Task, public core::TakenCall {
+ public:
+  Asked(core::Session& session, const Op& op, std::uint64_t seed, bool in_buffers)
+      : session_(session), random_(seed), built_(test::random_call(op, random_)) {
+    call_ = built_.call();
+    if (in_buffers) buffers_.move(session, call_);
+    add_resources();
+    context_.sink = &sink_;
+    context_.resources = resources_;
+  }
+
+  /// The outcome as text, of a call that is waited for.
+  std::string ask() {
+    call_.flags = VAC_CALL_MAY_BLOCK;
+    code_ = session_.dispatch(call_, context_);
+    return outcome();
+  }
+  /// The same in two parts, as the C interface does it: the plugin takes the call, or a thread of
+  /// the pool runs it.
+  void submit() {
+    call_.flags = 0;
+    if (session_.start(call_, context_, *this)) return;
+    call_.flags = VAC_CALL_MAY_BLOCK;
+    session_.runtime().call_pool().start(*this).value();
+  }
+  std::string wait() {
+    while (ended_.load() == 0) ended_.wait(0);
+    return outcome();
+  }
+
+ private:
+  void add_resources() {
+    content_.resize(random_.below(100));
+    random_.fill(content_);
+    for (const vac_arg& record : built_.records()) {
+      if (record.type != VAC_RESOURCE) continue;
+      if (record.form == VAC_ABSENT) {
+        resources_.push_back(nullptr);
+        continue;
+      }
+      owned_.push_back(session_.add_resource(
+          core::ResourceData::from_bytes(content_, R"({"threads":1})").value()));
+      resources_.push_back(owned_.back().get());
+    }
+  }
+  void run() noexcept override { on_end(session_.dispatch(call_, context_)); }
+  void on_end(int code) noexcept override {
+    code_ = code;
+    const FutexWord& ended = ended_;
+    ended_.store(1);
+    ended.wake_all();
+  }
+  std::string outcome() const {
+    if (code_ != VAC_OK) return std::string(error_name(code_)) + " " + context_.message;
+    return outputs_of(call_, sink_);
+  }
+
+  core::Session& session_;
+  test::Random random_;
+  test::BuiltCall built_;
+  vac_call call_{};
+  InBuffers buffers_;
+  std::vector<std::byte> content_;
+  std::vector<std::unique_ptr<core::Resource>> owned_;
+  std::vector<core::Resource*> resources_;
+  KeptOutputs sink_;
+  core::CallContext context_;
+  int code_ = -1;
+  FutexWord ended_;
+};
+
 /// The outcome of a call in a session, as text.
 std::string outcome(core::Session& session, const Op& op, std::uint64_t seed,
                     bool in_buffers = false) {
-  test::Random random(seed);
-  test::BuiltCall built = test::random_call(op, random);
-  vac_call call = built.call();
-  InBuffers buffers;
-  if (in_buffers) buffers.move(session, call);
-  std::vector<std::unique_ptr<core::Resource>> owned;
-  std::vector<core::Resource*> resources;
-  std::vector<std::byte> content(random.below(100));
-  random.fill(content);
-  for (const vac_arg& record : built.records()) {
-    if (record.type != VAC_RESOURCE) continue;
-    if (record.form == VAC_ABSENT) {
-      resources.push_back(nullptr);
-      continue;
-    }
-    owned.push_back(
-        session.add_resource(core::ResourceData::from_bytes(content, R"({"threads":1})").value()));
-    resources.push_back(owned.back().get());
-  }
-  KeptOutputs sink;
-  core::CallContext context;
-  context.sink = &sink;
-  context.resources = resources;
-  const int code = session.dispatch(call, context);
-  if (code != VAC_OK) return std::string(error_name(code)) + " " + context.message;
-  return outputs_of(call, sink);
+  return Asked(session, op, seed, in_buffers).ask();
 }
 
 /// An agent with the noop plugin: behind a transport between processes one of its own, behind
@@ -253,6 +303,25 @@ TEST_P(Everywhere, AnswersTheSameInEveryWay) {
     ASSERT_THAT(here, testing::Not(testing::StartsWith("VAC_"))) << op.name << ", seed " << seed;
     for (const Way& way : world->ways()) {
       ASSERT_EQ(here, outcome(*way.session, op, seed, way.in_buffers))
+          << op.name << ", " << way.name << ", seed " << seed;
+    }
+  }
+}
+
+TEST_P(Everywhere, AnswersTheSameWhereManyAreSubmitted) {
+  const Op& op = *find_op(GetParam());
+  std::vector<std::string> here;
+  for (std::uint64_t seed = 0; seed < kCallsAnOperation; ++seed) {
+    here.push_back(outcome(world->local(), op, seed));
+  }
+  for (const Way& way : world->ways()) {
+    std::vector<std::unique_ptr<Asked>> asked;
+    for (std::uint64_t seed = 0; seed < kCallsAnOperation; ++seed) {
+      asked.push_back(std::make_unique<Asked>(*way.session, op, seed, way.in_buffers));
+      asked.back()->submit();
+    }
+    for (std::uint64_t seed = 0; seed < kCallsAnOperation; ++seed) {
+      ASSERT_EQ(here[seed], asked[seed]->wait())
           << op.name << ", " << way.name << ", seed " << seed;
     }
   }
