@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/agent_process.hpp"
@@ -151,6 +152,31 @@ TEST_P(Async, EndsWithItsSession) {
   session_ = nullptr;
 }
 
+TEST_P(Async, EndsWithItsSessionByTheThousand) {
+  constexpr std::size_t kCalls = 3000;
+  std::vector<vac_call_handle*> calls;
+  for (std::size_t i = 0; i < kCalls; ++i) calls.push_back(submit_work(kLong));
+  vac_session_close(session_);
+  session_ = nullptr;
+  for (vac_call_handle* const call : calls) EXPECT_EQ(vac_call_finish(call), VAC_ECANCELED);
+}
+
+TEST_P(Async, GoesOnBesideCallsThatAreWaitedFor) {
+  constexpr int kThreads = 3, kCalls = 300;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([this] {
+      std::vector<vac_call_handle*> calls;
+      for (int i = 0; i < kCalls; ++i) {
+        calls.push_back(submit_work(kNone));
+        EXPECT_EQ(vac_noop(session_, &kNone, sizeof kNone), VAC_OK) << vac_error_message();
+      }
+      for (vac_call_handle* const call : calls) EXPECT_EQ(vac_call_finish(call), VAC_OK);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 TEST_P(Async, IsWaitedForWithOthers) {
   std::array<vac_call_handle*, 3> calls = {submit_work(kLong), nullptr, submit_work(kNone)};
   std::size_t index = 77;
@@ -250,6 +276,46 @@ TEST_P(Async, MayBeFinishedInTheFunctionThatIsTold) {
   (void)submit_work(kNone, &chain.options);
   while (chain.left != 0) std::this_thread::yield();
   EXPECT_EQ(chain.failed, 0);
+}
+
+TEST_P(Async, IsNotHeldUpByAFunctionThatIsTold) {
+  std::atomic<bool> inside{false}, leave{false};
+  std::pair<std::atomic<bool>*, std::atomic<bool>*> flags{&inside, &leave};
+  const vac_call_options options = {
+      sizeof options,
+      [](void* user, vac_call_handle*, int) {
+        const auto& [inside, leave] =
+            *static_cast<std::pair<std::atomic<bool>*, std::atomic<bool>*>*>(user);
+        *inside = true;
+        while (!*leave) std::this_thread::yield();
+      },
+      &flags, nullptr, 0};
+  vac_call_handle* const told = submit_work(kNone, &options);
+  while (!inside) std::this_thread::yield();
+  EXPECT_EQ(vac_call_finish(submit_work(kNone)), VAC_OK);
+  EXPECT_EQ(vac_noop(session_, &kNone, sizeof kNone), VAC_OK);
+  leave = true;
+  EXPECT_EQ(vac_call_finish(told), VAC_OK);
+}
+
+TEST_P(Async, MayCloseItsSessionInTheFunctionThatIsTold) {
+  Told told;
+  told.session = session_;
+  const vac_call_options options = {sizeof options,
+                                    [](void* user, vac_call_handle*, int) {
+                                      vac_session_close(static_cast<Told*>(user)->session);
+                                      ++static_cast<Told*>(user)->times;
+                                    },
+                                    &told, nullptr, 0};
+  std::vector<vac_call_handle*> others;
+  for (int i = 0; i < 10; ++i) others.push_back(submit_work(kLong));
+  const std::uint64_t soon = 0;
+  vac_call_handle* const first = submit_work(soon, &options);
+  vac_call_cancel(first);
+  (void)vac_call_finish(first);
+  EXPECT_EQ(told.times, 1);
+  for (vac_call_handle* const call : others) EXPECT_EQ(vac_call_finish(call), VAC_ECANCELED);
+  session_ = nullptr;
 }
 
 TEST_P(Async, RefusesWhatItCannotHave) {
