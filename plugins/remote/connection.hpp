@@ -239,7 +239,7 @@ class Connection final : private Reactor::Client {
   bool sweep_is_due() VAC_EXCLUDES(mutex_);
   void sweep() VAC_EXCLUDES(mutex_);
   bool sweep_places(std::int64_t& next_ns) VAC_REQUIRES(mutex_);
-  Error waiting_error(const vac_call& call) VAC_EXCLUDES(mutex_);
+  Error waiting_error(const vac_call& call) noexcept VAC_EXCLUDES(mutex_);
   int descriptor() const noexcept override { return channel_->descriptor(); }
   Reactor::Interest react(bool ready) noexcept override VAC_EXCLUDES(mutex_);
   bool begin_reaction(bool ready) VAC_EXCLUDES(mutex_);

@@ -90,6 +90,9 @@ std::size_t Connection::take_places(std::span<Place*> places) {
     small = is_small(*call);
     if (!small && count != 0) break;
     waiting_.pop();
+    // Another processor has written what is read next of this call, and of the next one.
+    __builtin_prefetch(call->host_priv);
+    if (const vac_call* const next = waiting_.front()) __builtin_prefetch(next->args);
     Place& place = *table_.try_take();
     place.call = call;
     place.op = find_op(call->op);

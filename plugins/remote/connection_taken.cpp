@@ -16,16 +16,6 @@ namespace {
 /// Receives of one connection in a row, before others get their turn.
 constexpr int kReadsInARow = 16;
 
-/// An error that is made while something is left to be done.
-template <class Make>
-Error made_or_no_memory(const Make& make) noexcept {
-  try {
-    return make();
-  } catch (const std::bad_alloc&) {
-    return Error{Errc::no_memory};
-  }
-}
-
 }  // namespace
 
 bool Connection::take(vac_call& call) {
@@ -106,12 +96,16 @@ Connection::Over Connection::leave(Place& place) {
   Over over{place.call, std::nullopt};
   taken_ &= ~CallTable::bit(place);
   place.taken = false;
-  if (!place.done) {
-    over.failure = made_or_no_memory([&] { return stop_error(*place.op, place.patience.stop()); });
-    if (cancels_.size() < cancels_.capacity()) cancels_.push_back(place.request);
-  } else if (place.lost || place.code != VAC_OK) {
-    over.failure = made_or_no_memory([&] { return take_result(place).error(); });
+  try {
+    if (!place.done) {
+      over.failure = stop_error(*place.op, place.patience.stop());
+    } else if (place.lost || place.code != VAC_OK) {
+      over.failure = take_result(place).error();
+    }
+  } catch (const std::bad_alloc&) {
+    over.failure = Error{Errc::no_memory};
   }
+  if (!place.done && cancels_.size() < cancels_.capacity()) cancels_.push_back(place.request);
   if (place.done && !place.uploading) {
     free_place(place);
   } else {
@@ -141,18 +135,21 @@ void Connection::settle(Rounds rounds) {
     gather_if_free(rounds);
   } catch (const std::bad_alloc&) {  // a cancel is left out
   }
-  for (std::size_t i = 0; i < count; ++i) complete(overs[i]);
+  // A thread that waits for the oldest of them finds the others done when it is woken.
+  for (std::size_t i = count; i-- > 0;) complete(overs[i]);
 }
 
 /// Why a call ends that was not sent.
-Error Connection::waiting_error(const vac_call& call) {
+Error Connection::waiting_error(const vac_call& call) noexcept {
   const Op& op = *find_op(call.op);
-  {
+  const bool late = call.deadline_ns != 0 && now_ns() >= call.deadline_ns;
+  try {
     const MutexLock lock(mutex_);
     if (end_) return end_error(op, " before ");
+    return stop_error(op, late ? Patience::Stop::expired : Patience::Stop::cancelled);
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::no_memory};
   }
-  const bool late = call.deadline_ns != 0 && now_ns() >= call.deadline_ns;
-  return stop_error(op, late ? Patience::Stop::expired : Patience::Stop::cancelled);
 }
 
 bool Connection::sweep_is_due() {
@@ -180,7 +177,7 @@ void Connection::sweep() {
   if (stuck) give_up("the agent stopped in the middle of a frame");
   while (vac_call* const call = waiting.pop()) {
     if (all || taking_.host->cancelled(call) != 0) {
-      complete({call, made_or_no_memory([&] { return waiting_error(*call); })});
+      complete({call, waiting_error(*call)});
       continue;
     }
     if (call->deadline_ns != 0) next_ns = std::min(next_ns, call->deadline_ns);

@@ -344,13 +344,14 @@ TEST(ConnectionTaken, AreCutShortWhenTheyAreCancelled) {
 
 TEST(ConnectionTaken, EndAtTheirDeadlinesThoughTheAgentReadsNothing) {
   Times times;
-  times.grace = 30 * kMillisecondNs;
+  times.grace = 500 * kMillisecondNs;
   TakingLink taking({.buffer_bytes = 65536, .times = times});
   std::vector<std::unique_ptr<TakenMinmax>> calls;
-  for (int i = 0; i < 8; ++i) {
-    calls.push_back(std::make_unique<TakenMinmax>(1, kMegabyte));
-    calls.back()->deadline_in_ms(20);
-    calls.back()->start(taking.connection());
+  for (int i = 0; i < 8; ++i) calls.push_back(std::make_unique<TakenMinmax>(1, kMegabyte));
+  const std::int64_t deadline_ns = now_ns() + 20 * kMillisecondNs;
+  for (const auto& call : calls) {
+    call->call().deadline_ns = deadline_ns;
+    call->start(taking.connection());
   }
   // One of them is half sent, and has the connection given up in the end.
   std::size_t timed_out = 0;
