@@ -110,7 +110,6 @@ int Submission::start(vac_session* session, const vac_call_options* options,
     context_.resources = frame_.resources();
     if (session->progress.function != nullptr) context_.progress = &session->progress;
     if (give_to_plugin(*core)) return VAC_OK;
-    call_.flags = VAC_CALL_MAY_BLOCK;
     started = core->runtime().call_pool().start(*this);
   }
   if (started) return VAC_OK;

@@ -295,6 +295,7 @@ inline int Session::submit_plainly(const Route& route, vac_call& call, CallConte
 [[gnu::always_inline]] inline int Session::run(const Choice& choice, vac_call& call,
                                                CallContext& context) {
   prepare(choice, call, context);
+  call.flags |= VAC_CALL_MAY_BLOCK;
   const Route& first = choice.routes.front();
   if (choice.plain) [[likely]] {
     call.session_state = first.session_state;

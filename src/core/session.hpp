@@ -73,8 +73,9 @@ class Session {
 
   /// Runs one call to its end on the calling thread (and the plugin's): checks it, finds the
   /// plugin, attaches resources, takes a slot, submits, waits. The caller sets op, args, arg_count,
-  /// meta, meta_bytes, deadline_ns, flags, trace; the rest is set here. Returns the code; on
-  /// failure context.message and context.detail say more. No allocation on success.
+  /// meta, meta_bytes, deadline_ns, flags (whether it is interruptible), trace; the rest is set
+  /// here. Returns the code; on failure context.message and context.detail say more. No allocation
+  /// on success.
   int dispatch(vac_call& call, CallContext& context) noexcept;
 
   /// The same for several calls of equal groups, of whatever sessions, in one submit and one slot.
@@ -84,8 +85,8 @@ class Session {
   /// `batch_key`: a call whose resources nobody has used yet runs alone.
   BatchGroup batch_group(const vac_call& call, const CallContext& context) noexcept;
   /// Begins a call and does not wait, where its plugin can do that: `taken` is told of its end, and
-  /// may be gone by the time this returns. The caller sets what it sets for dispatch(), but flags
-  /// without VAC_CALL_MAY_BLOCK. False: nothing has been done, dispatch() the call instead.
+  /// may be gone by the time this returns. The caller sets what it sets for dispatch(). False:
+  /// nothing has been done, dispatch() the call instead.
   bool start(vac_call& call, CallContext& context, TakenCall& taken) noexcept;
   /// Asks the plugin to end such a call soon. The caller has marked its context as cancelled, and
   /// keeps both until this returns; without effect on one that is over.

@@ -23,6 +23,7 @@ bool Session::start(vac_call& call, CallContext& context, TakenCall& taken) noex
   try {
     if (prepare_taken(choice, call, context, taken)) {
       context.taken = &taken;
+      call.flags &= ~VAC_CALL_MAY_BLOCK;
       vac_call* calls[] = {&call};
       // The call may be over, and its memory gone, when this returns.
       if (remote_->table().submit(remote_->state(), calls, 1) == VAC_EINPROGRESS) return true;

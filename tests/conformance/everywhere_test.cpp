@@ -142,16 +142,13 @@ class Asked final : public core::CallPool::Task, public core::TakenCall {
 
   /// The outcome as text, of a call that is waited for.
   std::string ask() {
-    call_.flags = VAC_CALL_MAY_BLOCK;
     code_ = session_.dispatch(call_, context_);
     return outcome();
   }
   /// The same in two parts, as the C interface does it: the plugin takes the call, or a thread of
   /// the pool runs it.
   void submit() {
-    call_.flags = 0;
     if (session_.start(call_, context_, *this)) return;
-    call_.flags = VAC_CALL_MAY_BLOCK;
     session_.runtime().call_pool().start(*this).value();
   }
   std::string wait() {

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "agent/agent.hpp"
+#include "base/futex_word.hpp"
 #include "base/mutex.hpp"
 #include "base/process_number.hpp"
 #include "base/sha256.hpp"
@@ -37,6 +39,8 @@ constexpr std::uint64_t kMemory = std::uint64_t{32} << 20;
 constexpr std::size_t kLargest = std::size_t{5} << 20;  // more than a frame carries itself
 
 constexpr std::size_t kMostSessions = 8;
+constexpr unsigned kMostSubmitted = 8;  // by a thread at once
+constexpr std::size_t kLargestOfMany = 65'536;
 constexpr std::chrono::seconds kPatience{60};
 
 std::int64_t now_ns() {
@@ -88,6 +92,33 @@ struct Question {
   std::uint32_t answer_arg = 0;  ///< 0: no answer to compare
   std::vector<std::byte> answer;
   bool has_resource = false;
+};
+
+/// A question on its way, with what is there for its answer.
+struct Asked final : core::TakenCall {
+  explicit Asked(Question asked) : question(std::move(asked)) {}
+
+  void on_end(int code) noexcept override {
+    code_ = code;
+    const FutexWord& ended = ended_;
+    ended_.store(1);
+    ended.wake_all();
+  }
+  int wait() const {
+    while (ended_.load() == 0) ended_.wait(0);
+    return code_;
+  }
+
+  Question question;
+  vac_call* call = nullptr;
+  Outputs outputs;
+  core::CallContext context;
+  std::unique_ptr<core::Resource> resource;
+  std::array<core::Resource*, 1> resources{};
+
+ private:
+  int code_ = VAC_OK;
+  FutexWord ended_;
 };
 
 std::size_t size_of_next(Random& random) {
@@ -149,7 +180,8 @@ class Traffic {
       const std::size_t which = random.below(plan_.sessions);
       core::Session* const seen = sessions_[which].load();
       if (seen == nullptr || random.one_in(20)) replace(which, seen);
-      if (ask(which, random, (std::uint64_t{thread} + 1) << 32 | (asked + 1))) ++asked;
+      const unsigned most = std::min(kMostSubmitted, calls - asked);
+      asked += ask(which, random, (std::uint64_t{thread} + 1) << 32 | (asked + 1), most);
     }
   }
 
@@ -175,9 +207,9 @@ class Traffic {
     if (!place.compare_exchange_strong(none, session)) delete session;
   }
 
-  static Question next_question(Random& random, std::uint64_t tag) {
+  static Question next_question(Random& random, std::uint64_t tag, std::size_t most_bytes) {
     const auto kind = random.below(10);
-    std::vector<std::byte> data(kind < 4 ? size_of_next(random) : 8);
+    std::vector<std::byte> data(kind < 4 ? std::min(size_of_next(random), most_bytes) : 8);
     std::memcpy(data.data(), &tag, sizeof tag);
     if (kind == 9) {
       Question question(op("model_describe"));
@@ -215,44 +247,70 @@ class Traffic {
     return question;
   }
 
-  /// False: there is no session.
-  bool ask(std::size_t which, Random& random, std::uint64_t tag) {
+  /// How many questions were asked, one that is waited for in the call or several that are
+  /// submitted; 0: there is no session.
+  unsigned ask(std::size_t which, Random& random, std::uint64_t tag, unsigned most) {
     core::Session* lost = nullptr;
+    unsigned count = 0;
     {
       core::Visit visit(sessions_[which], process_number());
-      if (visit.session() == nullptr) return false;
-      Question question = next_question(random, tag);
-      if (run(which, visit, question, random) == VAC_EREMOTEIO) lost = visit.session();
+      if (visit.session() == nullptr) return 0;
+      count = random.one_in(2) ? 1 : 1 + static_cast<unsigned>(random.below(most));
+      const bool submits = random.one_in(2);
+      std::vector<std::unique_ptr<Asked>> asked;
+      for (unsigned i = 0; i < count; ++i) {
+        // All that are on their way at once have room in the agent.
+        asked.push_back(std::make_unique<Asked>(
+            next_question(random, tag + i, i == 0 ? kLargest : kLargestOfMany)));
+        prepare(*asked.back(), visit, random);
+        if (submits && submit(*visit.session(), *asked.back()) && random.one_in(10)) {
+          cancel(*visit.session(), *asked.back());
+        }
+      }
+      for (const auto& one : asked) {
+        const int code = submits ? one->wait() : dispatch(*visit.session(), *one);
+        check_result(one->question, one->outputs, code);
+        if (code == VAC_EREMOTEIO) lost = visit.session();
+        const MutexLock lock(mutex_);
+        count_outcome(*one, code, sessions_[which] != visit.session());
+      }
     }
     if (lost != nullptr) replace(which, lost);
-    return true;
+    return count;
   }
 
-  int run(std::size_t which, core::Visit& visit, Question& question, Random& random) {
-    core::Session& session = *visit.session();
-    Outputs outputs;
-    core::CallContext context;
-    context.sink = &outputs;
-    context.visit = &visit;
-    std::unique_ptr<core::Resource> resource;
-    core::Resource* resources[1] = {nullptr};
-    if (question.has_resource) {
-      resource =
-          session.add_resource(core::ResourceData::from_bytes(question.content, "{}").value());
-      resources[0] = resource.get();
-      context.resources = resources;
+  static void prepare(Asked& asked, core::Visit& visit, Random& random) {
+    asked.context.sink = &asked.outputs;
+    asked.context.visit = &visit;
+    if (asked.question.has_resource) {
+      asked.resource = visit.session()->add_resource(
+          core::ResourceData::from_bytes(asked.question.content, "{}").value());
+      asked.resources[0] = asked.resource.get();
+      asked.context.resources = asked.resources;
     }
-    vac_call& call = question.call.call();
-    call.flags = VAC_CALL_MAY_BLOCK | (random.one_in(4) ? VAC_CALL_INTERRUPTIBLE : 0);
+    vac_call& call = asked.question.call.call();
+    asked.call = &call;
+    call.flags = random.one_in(4) ? VAC_CALL_INTERRUPTIBLE : 0;
     if (random.one_in(3)) {
       const std::int64_t patience = random.one_in(2) ? 300'000 : 5'000'000;
       call.deadline_ns = now_ns() + static_cast<std::int64_t>(random.below(patience));
     }
-    const int code = session.dispatch(call, context);
-    check_result(question, outputs, code);
-    const MutexLock lock(mutex_);
-    count(call, code, context.message, sessions_[which] != &session);
-    return code;
+  }
+
+  static int dispatch(core::Session& session, Asked& asked) {
+    return session.dispatch(*asked.call, asked.context);
+  }
+
+  /// As the C interface does it, but that this thread runs what no plugin takes.
+  static bool submit(core::Session& session, Asked& asked) {
+    if (session.start(*asked.call, asked.context, asked)) return true;
+    asked.on_end(dispatch(session, asked));
+    return false;
+  }
+
+  static void cancel(core::Session& session, Asked& asked) {
+    asked.context.cancel();
+    session.cancel_taken(*asked.call);
   }
 
   void check_result(const Question& question, Outputs& outputs, int code) {
@@ -268,8 +326,9 @@ class Traffic {
         << "seed " << plan_.seed;
   }
 
-  void count(const vac_call& call, int code, const std::string& message, bool closed)
-      VAC_REQUIRES(mutex_) {
+  void count_outcome(const Asked& asked, int code, bool closed) VAC_REQUIRES(mutex_) {
+    const vac_call& call = *asked.call;
+    const std::string& message = asked.context.message;
     ++report_.calls;
     if (code == VAC_OK) {
       ++report_.succeeded;
@@ -280,7 +339,8 @@ class Traffic {
       EXPECT_NE(call.flags & VAC_CALL_INTERRUPTIBLE, 0U) << message << ", seed " << plan_.seed;
       ++report_.interrupted;
     } else if (code == VAC_ECANCELED) {
-      EXPECT_TRUE(closed || call.deadline_ns != 0) << message << ", seed " << plan_.seed;
+      EXPECT_TRUE(closed || call.deadline_ns != 0 || asked.context.cancelled)
+          << message << ", seed " << plan_.seed;
       ++report_.cancelled;
     } else {
       EXPECT_EQ(code, VAC_EREMOTEIO) << message << ", seed " << plan_.seed;
