@@ -416,10 +416,18 @@ TEST_F(AgentBatches, HoldWhileCallsAreCancelledLateAndLeftBehind) {
           const RawFrame reply = client.receive();
           const std::uint64_t request = reply.header.request;
           ASSERT_EQ(std::erase(open, request), 1U);
-          if (request <= 2) EXPECT_EQ(reply.code(), VAC_OK);
-          if (request == 3) EXPECT_EQ(reply.code(), VAC_EINVAL);
-          if (request == 4 && reply.code() != VAC_OK) EXPECT_EQ(reply.code(), VAC_ETIMEDOUT);
-          if (request == 5 && reply.code() != VAC_OK) EXPECT_EQ(reply.code(), VAC_ECANCELED);
+          if (request <= 2) {
+            EXPECT_EQ(reply.code(), VAC_OK);
+          }
+          if (request == 3) {
+            EXPECT_EQ(reply.code(), VAC_EINVAL);
+          }
+          if (request == 4 && reply.code() != VAC_OK) {
+            EXPECT_EQ(reply.code(), VAC_ETIMEDOUT);
+          }
+          if (request == 5 && reply.code() != VAC_OK) {
+            EXPECT_EQ(reply.code(), VAC_ECANCELED);
+          }
         }
       }
     });
