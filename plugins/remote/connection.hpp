@@ -191,6 +191,7 @@ class Connection final : private Reactor::Client {
       VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
   bool region_unanswered() VAC_EXCLUDES(mutex_);
   bool return_late_region(const Place& place) VAC_EXCLUDES(mutex_);  // the leader's
+  void queue_surplus() VAC_EXCLUDES(mutex_);
   void end_pins(Place& place) VAC_REQUIRES(mutex_);
 
   // connection_send.cpp: the turn.
@@ -216,9 +217,13 @@ class Connection final : private Reactor::Client {
   bool can_gather() VAC_REQUIRES(mutex_);
   std::uint32_t room_for_waiting() VAC_REQUIRES(mutex_);
   std::size_t take_places(std::span<Place*> places) VAC_EXCLUDES(mutex_);
+  bool can_drop() VAC_REQUIRES(mutex_);
+  void gather_drops() VAC_EXCLUDES(mutex_);
+  bool take_place_for_drop(Drop& drop, Place*& place) VAC_EXCLUDES(mutex_);
   void make_frames(std::span<Place* const> places) VAC_EXCLUDES(mutex_);
   void make_frame(Place& place) VAC_EXCLUDES(mutex_);
   void let_go(Place& place) VAC_REQUIRES(mutex_);
+  void append_to_outbox(std::span<const iovec> frame);
   void fail_unsent(Place& place, Error why) VAC_EXCLUDES(mutex_);
   void next_upload() VAC_EXCLUDES(mutex_);
   void end_upload(Place& place) VAC_REQUIRES(mutex_);

@@ -8,6 +8,7 @@
 
 #include "call/types.hpp"
 #include "connection.hpp"
+#include "control_call.hpp"
 
 namespace vac::remote {
 namespace {
@@ -44,6 +45,7 @@ void Connection::gather(Rounds rounds) {
       if (count == 0) break;
       make_frames(std::span(places).first(count));
     }
+    gather_drops();
     if (going_.place == nullptr) next_upload();
     if (going_.place == nullptr && outbox_.empty()) return;
     if (!flush_output()) return;
@@ -55,7 +57,7 @@ bool Connection::gather_if_free(Rounds rounds) {
   {
     const MutexLock lock(mutex_);
     if (sending_ || end_) return false;
-    if (!output_waits_ && cancels_.empty() && !can_gather()) return false;
+    if (!output_waits_ && cancels_.empty() && !can_gather() && !can_drop()) return false;
     sending_ = true;
   }
   gather(rounds);
@@ -106,6 +108,54 @@ std::size_t Connection::take_places(std::span<Place*> places) {
   return count;
 }
 
+/// Calls come first: half of the places stay theirs.
+bool Connection::can_drop() {
+  return !drops_.empty() && !sending_drops_ && !end_ && waiting_.empty() && table_.half_free();
+}
+
+/// What is to be given back leaves with the calls. Nobody waits for the answers.
+void Connection::gather_drops() {
+  Drop drop{Control::resource_drop, 0};
+  Place* place = nullptr;
+  while (outbox_.size() < kGathered && take_place_for_drop(drop, place)) {
+    ControlCall call(drop.release, 0);
+    if (drop.release == Control::resource_drop) {
+      call.in_u64(drop.id);
+    } else {
+      call.in_u32(static_cast<std::uint32_t>(drop.id));
+    }
+    try {
+      // It fits every frame.
+      (void)place->encoder.encode_call(call.call(), place->request, 0, largest_frame_);
+      append_to_outbox(place->encoder.frame());
+    } catch (const std::bad_alloc&) {  // the agent keeps it until the connection ends
+      const MutexLock lock(mutex_);
+      free_place(*place);
+      return;
+    }
+  }
+}
+
+bool Connection::take_place_for_drop(Drop& drop, Place*& place) {
+  const MutexLock lock(mutex_);
+  if (!can_drop()) return false;
+  drop = drops_.back();
+  drops_.pop_back();
+  place = table_.try_take();
+  place->op = find_op(static_cast<std::uint32_t>(drop.release));
+  place->host = nullptr;
+  place->abandoned = true;
+  table_.number(*place);
+  return true;
+}
+
+void Connection::append_to_outbox(std::span<const iovec> frame) {
+  for (const iovec& part : frame) {
+    const auto* const bytes = static_cast<const std::byte*>(part.iov_base);
+    outbox_.insert(outbox_.end(), bytes, bytes + part.iov_len);
+  }
+}
+
 void Connection::make_frames(std::span<Place* const> places) {
   for (Place* const place : places) {
     try {
@@ -137,11 +187,7 @@ void Connection::make_frame(Place& place) {
   const bool follows = place.encoder.payload_follows();
   const std::span<iovec> frame = place.encoder.frame();
   if (!follows && place.encoder.frame_size() <= kCopiedFrame) {
-    for (const iovec& part : frame) {
-      const auto* const bytes = static_cast<const std::byte*>(part.iov_base);
-      outbox_.insert(outbox_.end(), bytes, bytes + part.iov_len);
-    }
-    return;
+    return append_to_outbox(frame);
   }
   going_ = {.place = &place, .rest = frame, .head = true};
   if (!follows) return;
@@ -180,8 +226,8 @@ void Connection::next_upload() {
       no_more.kind = wire::Kind::data;
       no_more.request = place.encoder.header().request;
       no_more.code = VAC_ECANCELED;
-      const auto* const bytes = reinterpret_cast<const std::byte*>(&no_more);
-      outbox_.insert(outbox_.end(), bytes, bytes + sizeof no_more);
+      const iovec piece{&no_more, sizeof no_more};
+      append_to_outbox({&piece, 1});
     }
     const MutexLock lock(mutex_);
     end_upload(place);

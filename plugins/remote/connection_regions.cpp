@@ -146,6 +146,17 @@ void Connection::return_regions() noexcept {
   }
 }
 
+/// The same by who must not wait: whoever gathers sends them.
+void Connection::queue_surplus() {
+  if (arena_ == nullptr || !arena_->has_surplus()) return;
+  for (std::unique_ptr<MappedRegion>& region : arena_->take_surplus(now_ns(), times_.region_idle)) {
+    const std::uint32_t id = region->id();
+    region.reset();
+    const MutexLock lock(mutex_);
+    queue_drop({Control::region_drop, id});
+  }
+}
+
 void Connection::end_pins(Place& place) {
   for (const Arena::Pin& pin : place.pins) arena_->unpin(pin);
   place.pins.clear();

@@ -132,8 +132,9 @@ void Connection::settle(Rounds rounds) {
   Overs overs;
   const std::size_t count = collect(overs);
   try {
+    if (count != 0) queue_surplus();
     gather_if_free(rounds);
-  } catch (const std::bad_alloc&) {  // a cancel is left out
+  } catch (const std::bad_alloc&) {  // something is left to who comes next
   }
   // A thread that waits for the oldest of them finds the others done when it is woken.
   for (std::size_t i = count; i-- > 0;) complete(overs[i]);

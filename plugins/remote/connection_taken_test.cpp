@@ -226,6 +226,29 @@ TEST(ConnectionTaken, RefuseWhatIsTooLargeForAFrame) {
   EXPECT_FALSE(taking.agent().readable());
 }
 
+TEST(ConnectionTaken, TakeAlongWhatIsToBeGivenBack) {
+  TakingLink taking({.calls_in_flight = 2});
+  TakenNoop first, second;
+  first.start(taking.connection());
+  ReceivedFrame one = taking.agent().receive();
+  second.start(taking.connection());
+  ReceivedFrame other = taking.agent().receive();
+  taking.connection().drop_resource(7);
+  taking.connection().drop_resource(8);
+  EXPECT_FALSE(taking.agent().readable()) << "there is no place for it";
+  taking.agent().reply(one);
+  ReceivedFrame drop = taking.agent().receive();
+  EXPECT_EQ(drop.header.code, static_cast<std::uint32_t>(Control::resource_drop));
+  EXPECT_EQ(drop.scalar(0), 8U);
+  taking.agent().reply(other);
+  taking.agent().reply(drop);
+  drop = taking.agent().receive();
+  EXPECT_EQ(drop.scalar(0), 7U);
+  taking.agent().reply(drop);
+  EXPECT_THAT(first.wait(), Succeeds());
+  EXPECT_THAT(second.wait(), Succeeds());
+}
+
 /// Reads a call only after it has sent the whole reply to the one before: both pipes fill up.
 void answer_without_reading(test::ScriptedPeer& agent, std::size_t calls) {
   ReceivedFrame before = agent.receive();
@@ -292,12 +315,23 @@ TEST(ConnectionTaken, TakeTurnsWithLargePayloads) {
   for (const auto& call : calls) EXPECT_THAT(call->wait(), FailsWith(VAC_EIO, "enough"));
 }
 
-/// Takes what comes of a payload until it is cut short; how much that was.
-std::uint64_t receive_until_cut(test::ScriptedPeer& agent) {
-  for (std::uint64_t taken = 0;;) {
-    const ReceivedFrame frame = agent.receive_one();
-    if (frame.header.kind == wire::Kind::data && frame.header.code == VAC_ECANCELED) return taken;
-    taken += frame.header.payload_bytes;
+/// What comes until a payload is cut short: how much of it, and how many small calls, which are
+/// answered.
+struct UntilCut {
+  std::uint64_t bytes = 0;
+  std::size_t calls = 0;
+};
+UntilCut receive_until_cut(test::ScriptedPeer& agent) {
+  for (UntilCut until;;) {
+    ReceivedFrame frame = agent.receive_one();
+    if (frame.header.kind == wire::Kind::call) {
+      agent.reply(frame);
+      ++until.calls;
+    } else if (frame.header.code == VAC_ECANCELED) {
+      return until;
+    } else {
+      until.bytes += frame.header.payload_bytes;
+    }
   }
 }
 
@@ -306,8 +340,9 @@ TEST(ConnectionTaken, AreCutShortWhereTheyAreAnsweredBeforeAllOfThemIsSent) {
   Script script(taking.link, [&] {
     const ReceivedFrame head = taking.agent().receive_one();
     taking.agent().fail(head.header.request, VAC_ENOSPC, 0, "too much");
-    EXPECT_LT(receive_until_cut(taking.agent()), head.header.payload_bytes);
-    answer(taking.agent(), 100);
+    const UntilCut until = receive_until_cut(taking.agent());
+    EXPECT_LT(until.bytes, head.header.payload_bytes);
+    answer(taking.agent(), 100 - until.calls);
   });
   auto large = std::make_unique<TakenMinmax>(1, 64 * kMegabyte);
   large->start(taking.connection());
