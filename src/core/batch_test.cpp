@@ -22,7 +22,6 @@
 namespace vac::core {
 namespace {
 
-using testing::AllOf;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;

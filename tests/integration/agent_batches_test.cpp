@@ -24,7 +24,6 @@ namespace {
 
 using test::BuiltCall;
 using test::load_model;
-using test::open_resource;
 using test::RawClient;
 using test::RawFrame;
 using test::RawReply;

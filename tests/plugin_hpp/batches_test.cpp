@@ -16,7 +16,6 @@
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::Pair;
 using vac::ops::Minmax;
 using vac::test::FakeCall;

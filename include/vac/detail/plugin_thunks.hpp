@@ -85,9 +85,9 @@ struct Handler {
   Run run = nullptr;
   std::uint32_t op = 0;
   // Of a handler of batches; null without one.
-  Function batch_fn{};
+  Function batch_fn;
   RunBatch run_batch = nullptr;
-  Function key_fn{};
+  Function key_fn;
   Key key = nullptr;
 };
 
