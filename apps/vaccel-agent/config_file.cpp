@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -81,10 +82,12 @@ Status read_listeners(const std::vector<const toml::table*>& tables, const std::
 
 /// Those of [plugin.X] that are the agent's own, so that a mistake is told with its place.
 Status check_own_settings(TableReader reader) {
+  // How many slots there may be, the runtime says.
+  constexpr auto kAnyNumber = std::numeric_limits<std::uint32_t>::max();
   const struct {
     std::string_view key;
     std::uint32_t least, most;
-  } settings[] = {{"slots", 0, 4096}, {"max_batch", 1, 4096}, {"max_delay_us", 0, 1'000'000}};
+  } settings[] = {{"slots", 0, kAnyNumber}, {"max_batch", 1, 4096}, {"max_delay_us", 0, 1'000'000}};
   for (const auto& setting : settings) {
     std::uint32_t value = setting.least;
     reader.number(setting.key, value);

@@ -136,7 +136,6 @@ TEST(ConfigFile, TellsWhereALimitOfAPluginIsWrong) {
   EXPECT_THAT(complaint("[plugin.torch]\nmax_batch = 1.5\n"), HasSubstr("a whole number"));
   EXPECT_THAT(complaint("[plugin.torch]\nmax_delay_us = 1000001\n"), HasSubstr("0 to 1000000"));
   EXPECT_THAT(complaint("[plugin.torch]\nmax_delay_us = -1\n"), HasSubstr("max_delay_us"));
-  EXPECT_THAT(complaint("[plugin.torch]\nslots = 4097\n"), HasSubstr("0 to 4096"));
   EXPECT_EQ(
       parse("[plugin.torch]\nmax_batch = 16\nmax_delay_us = 200\n").plugin_configs.at("torch"),
       R"({"max_batch":16,"max_delay_us":200})");
