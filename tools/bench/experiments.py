@@ -336,15 +336,17 @@ def model_region(bench: Bench) -> Json:
     return model_over_native(bench, "region")
 
 
-def turns(bench: Bench, what: str, one: Driver, other: Driver) -> tuple[list[Json], list[Json]]:
+def turns(
+    bench: Bench, what: str, one: Driver, other: Driver, load_s: float
+) -> tuple[list[Json], list[Json]]:
     """Loads in turn, after one of each that does not count: a model's first runs are slow."""
     ones: list[Json] = []
     others: list[Json] = []
     for i in range(-1, bench.effort.rounds):
         bench.say(f"{what}, round {i + 1}")
         first, second = (one, other) if i % 2 == 0 else (other, one)
-        seen = {id(first): first.tell("load", bench.effort.load_s)}
-        seen[id(second)] = second.tell("load", bench.effort.load_s)
+        seen = {id(first): first.tell("load", load_s)}
+        seen[id(second)] = second.tell("load", load_s)
         if i >= 0:
             ones.append(seen[id(one)])
             others.append(seen[id(other)])
@@ -379,7 +381,7 @@ def two_slots(bench: Bench) -> Json:
         bench.client("--at", single.address, "--model", model, "--clients", "2") as with_one,
         bench.client("--at", double.address, "--model", model, "--clients", "2") as with_two,
     ):
-        one, two = turns(bench, "two slots", with_one, with_two)
+        one, two = turns(bench, "two slots", with_one, with_two, bench.effort.load_s)
     return {
         "one": medians(one),
         "two": medians(two),
@@ -406,7 +408,7 @@ def batching(bench: Bench) -> Json:
             *("--model", model, "--batch", str(BATCH), "--tuned"), VAC_PLUGINS="torch"
         ) as native,
     ):
-        batched, direct = turns(bench, "batching", clients, native)
+        batched, direct = turns(bench, "batching", clients, native, 2 * bench.effort.load_s)
     for block in direct:
         block["calls_per_s"] *= BATCH
     return {
@@ -426,7 +428,9 @@ def single_client(bench: Bench, model: Path) -> Json:
         bench.client("--at", batching_one.address, "--model", model) as one,
         bench.client("--at", plain_one.address, "--model", model) as other,
     ):
-        with_batching, without = turns(bench, "batching, one client", one, other)
+        with_batching, without = turns(
+            bench, "batching, one client", one, other, bench.effort.load_s
+        )
     return {
         "batching": medians(with_batching),
         "plain": medians(without),
