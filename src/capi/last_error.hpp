@@ -17,7 +17,7 @@ int set_last_error(int code, std::string_view text, unsigned detail) noexcept;
 /// Runs the body of a C function, which returns a code or a Status, and turns what it throws into a
 /// code.
 template <class Body>
-int guarded(Body&& body) noexcept {
+[[gnu::always_inline]] inline int guarded(Body&& body) noexcept {
   try {
     if constexpr (std::is_same_v<decltype(body()), int>) {
       return body();
