@@ -92,8 +92,9 @@ int Submission::start(vac_session* session, const vac_call_options* options,
   handle_ = &handle;
   if (options != nullptr) options_ = *options;
   if (options_.completions != nullptr) completions_ = options_.completions->queue;
-  // From here on who closes the session waits for the call.
-  session->submissions.fetch_add(1);
+  // From here on who closes the session waits for the call, and for this thread: the call may be
+  // over before its plugin has let go of the thread.
+  session->submissions.fetch_add(2);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   core::Session* const core = session->core.load();
   Status started = refused_visit(session);
@@ -109,10 +110,10 @@ int Submission::start(vac_session* session, const vac_call_options* options,
     context_.sink = &outputs_;
     context_.resources = frame_.resources();
     if (session->progress.function != nullptr) context_.progress = &session->progress;
-    if (give_to_plugin(*core)) return VAC_OK;
-    started = core->runtime().call_pool().start(*this);
+    started = give_to_plugin(*core) ? Status{} : core->runtime().call_pool().start(*this);
   }
-  if (started) return VAC_OK;
+  leave_session(*session);
+  if (started) return VAC_OK;  // this object may be gone
   leave_session(*session);
   return refuse(op_, started.error());
 }
