@@ -26,7 +26,7 @@ void CallTask::reset() noexcept {
   held.clear();
   capacities.clear();
   resources.fill(nullptr);
-  group = {};
+  if (group) group = {};
   context.reset();
   if (context.message.capacity() > kKeptMessage) std::string().swap(context.message);
   call = {};

@@ -99,6 +99,7 @@ void Session::Batch::add(BatchCall& given) {
     return refuse(member, checked.error());
   }
   given.session->prepare(*member.choice, call, *given.context);
+  call.flags |= VAC_CALL_MAY_BLOCK;
   if (Status prepared = prepare(member); !prepared) return refuse(member, prepared.error());
   members_.push_back(std::move(member));
 }
