@@ -108,11 +108,18 @@ void Crew::queue(std::vector<TaskPtr>& tasks) {
   if (duties_ != nullptr) {
     for (TaskPtr& task : tasks) duties_->find_group(*task);
   }
-  const MutexLock lock(mutex_);
+  MutexLock lock(mutex_);
   for (TaskPtr& task : tasks) {
+    // Who cancels a call marks it, and then looks for it in the queue: it may have been there
+    // before the call is. It must not wait for a slot then.
+    if (task->context.cancelled.load(std::memory_order_relaxed)) continue;
     if (!gatherings_.empty() && join_gathering(task)) continue;
     queue_.push(std::move(task));
     assign_execution();
+  }
+  lock.unlock();
+  for (TaskPtr& task : tasks) {
+    if (task != nullptr) duties_->end_cancelled(std::move(task));
   }
   tasks.clear();
 }

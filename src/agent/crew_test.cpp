@@ -32,6 +32,10 @@ class Script final : public Crew::Duties {
     while (!over_) changed_.wait(mutex_);  // blocks, as on a connection
   }
   void find_group(CallTask& task) override { task.group = group; }
+  void end_cancelled(TaskPtr task) override {
+    EXPECT_TRUE(task->context.cancelled);
+    ++cancelled;
+  }
   void execute(Worker& /*worker*/, std::vector<TaskPtr>& calls) override {
     const MutexLock lock(mutex_);
     ++running_;
@@ -62,6 +66,7 @@ class Script final : public Crew::Duties {
     return sizes_;
   }
 
+  int cancelled = 0;       ///< calls that were not queued
   core::BatchGroup group;  ///< of all calls that are queued; before the first of them
 
  private:
@@ -209,6 +214,21 @@ TEST_F(CrewTest, RunsABatchThatIsNotFullWhenItsTimeIsOver) {
   queue(1);
   script_.wait_for_started(1);
   EXPECT_THAT(script_.sizes(), testing::ElementsAre(1U));
+  script_.finish(1);
+}
+
+TEST_F(CrewTest, QueuesNoCallWhoseCancelCameBefore) {
+  crew_.set_limit(find_op("minmax")->id, 1);
+  ASSERT_TRUE(crew_.start(script_));
+  queue(1);
+  script_.wait_for_started(1);
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(tasks_.get());
+  tasks.back()->op = find_op("minmax");
+  tasks.back()->context.cancel();
+  crew_.queue(tasks);
+  EXPECT_EQ(script_.cancelled, 1);
+  EXPECT_EQ(crew_.waiting(nullptr), 0U);
   script_.finish(1);
 }
 

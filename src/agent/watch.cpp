@@ -298,6 +298,12 @@ void Watch::find_group(CallTask& task) {
   task.group.tenant = &connection.tenant();
 }
 
+void Watch::end_cancelled(TaskPtr task) {
+  const std::shared_ptr<Connection> connection = task->connection;
+  run_call(*connection, *task, now_ns());  // says so
+  connection->finish(std::move(task));
+}
+
 void Watch::execute(Worker& /*worker*/, std::vector<TaskPtr>& calls) {
   std::erase_if(calls, [](TaskPtr& task) {
     const std::shared_ptr<Connection> connection = task->connection;
