@@ -104,15 +104,15 @@ void Crew::end_call(std::uint32_t op) {
 }
 
 void Crew::queue(std::vector<TaskPtr>& tasks) {
-  // Without threads, calls only wait: nobody runs them together.
-  if (duties_ != nullptr) {
-    for (TaskPtr& task : tasks) duties_->find_group(*task);
+  const bool started = duties_ != nullptr;  // else calls wait, and nothing more
+  for (TaskPtr& task : tasks) {
+    if (started) duties_->find_group(*task);
   }
   MutexLock lock(mutex_);
   for (TaskPtr& task : tasks) {
     // Who cancels a call marks it, and then looks for it in the queue: it may have been there
     // before the call is. It must not wait for a slot then.
-    if (task->context.cancelled.load(std::memory_order_relaxed)) continue;
+    if (started && task->context.cancelled.load(std::memory_order_relaxed)) continue;
     if (!gatherings_.empty() && join_gathering(task)) continue;
     queue_.push(std::move(task));
     assign_execution();
