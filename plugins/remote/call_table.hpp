@@ -61,15 +61,15 @@ struct Place {
   }
 
   std::uint32_t index = 0;
+  bool queued = false;    // the owner's alone: the turn to send was taken when it came
+  bool answered = false;  // the leader's alone, while the call is in flight: its reply has begun
 
   // The owner's alone.
   Patience patience;
   wire::FrameEncoder encoder;
-  bool queued = false;           // the turn to send was taken when it came
   std::vector<Arena::Pin> pins;  // of what the call has in regions, until the place is free
 
   // The leader's alone, while the call is in flight.
-  bool answered = false;           // its reply has begun
   std::uint64_t payload_left = 0;  // announced with the reply, to come in data frames
   Scatter scatter;
   std::vector<IncomingStrings> strings;

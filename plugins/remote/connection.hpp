@@ -224,7 +224,7 @@ class Connection final : private Reactor::Client {
   void make_frame(Place& place) VAC_EXCLUDES(mutex_);
   void let_go(Place& place) VAC_REQUIRES(mutex_);
   void append_to_outbox(std::span<const iovec> frame);
-  void fail_unsent(Place& place, Error why) VAC_EXCLUDES(mutex_);
+  void fail_unsent(Place& place, const Error& why) VAC_EXCLUDES(mutex_);
   void next_upload() VAC_EXCLUDES(mutex_);
   void end_upload(Place& place) VAC_REQUIRES(mutex_);
   void withdraw_late_frame() VAC_EXCLUDES(mutex_);

@@ -196,7 +196,7 @@ void Connection::make_frame(Place& place) {
 }
 
 /// Nothing of the call has left.
-void Connection::fail_unsent(Place& place, Error why) {
+void Connection::fail_unsent(Place& place, const Error& why) {
   const MutexLock lock(mutex_);
   place.done = true;
   place.code = why.value();
