@@ -333,7 +333,6 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
   index_ = index;
   VAC_TRY(const Config config, split_config(config_json));
   vac_plugin complete = complete_table(table);
-  VAC_CHECK(set_limits(complete, config));
   if (complete.open != nullptr) {
     clear_thread_error();
     const vac_host& host =
@@ -343,7 +342,7 @@ Status Plugin::open(const vac_plugin& table, std::uint32_t index, const std::str
     if (code != VAC_OK) return hook_error(code, error_text(known_code(code)));
   }
   table_ = complete;  // only now: the destructor closes what was opened
-  return {};
+  return set_limits(complete, config);
 }
 
 /// What runs at once and what runs together, by the offers and the settings.
