@@ -175,7 +175,7 @@ Agent::~Agent() {
 
 bool Agent::stop(std::chrono::milliseconds patience) {
   Parts& parts = *parts_;
-  if (std::exchange(parts.stopped, true)) return parts.crew.idle();
+  if (std::exchange(parts.stopped, true)) return !parts.crew.runs_calls();
   const steady_clock::time_point deadline = steady_clock::now() + patience;
   parts.watch.drain();
   parts.watch.close_listeners();
@@ -192,7 +192,11 @@ bool Agent::stop(std::chrono::milliseconds patience) {
   }
   parts.crew.stop();
   parts.poller->wake();
-  return parts.crew.idle();
+  // One that was read before the draining may have begun only now.
+  while (parts.crew.runs_calls() && steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kDrainPause);
+  }
+  return !parts.crew.runs_calls();
 }
 
 }  // namespace vac::agent

@@ -254,6 +254,11 @@ bool Crew::idle() const {
   return running_ == 0 && queue_.size() == 0;
 }
 
+bool Crew::runs_calls() const {
+  const MutexLock lock(mutex_);
+  return running_ != 0;
+}
+
 std::size_t Crew::thread_count() const {
   const MutexLock lock(mutex_);
   return members_.size();

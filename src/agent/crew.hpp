@@ -87,6 +87,8 @@ class Crew {
   std::size_t waiting(const Connection* connection) const VAC_EXCLUDES(mutex_);
   /// Whether no call runs and none waits.
   bool idle() const VAC_EXCLUDES(mutex_);
+  /// Whether some thread runs a call; those that wait when the crew stops are never run.
+  bool runs_calls() const VAC_EXCLUDES(mutex_);
   std::size_t thread_count() const VAC_EXCLUDES(mutex_);
   /// A number that changes whenever some connection has sent something.
   std::uint64_t activity() const VAC_EXCLUDES(mutex_);
