@@ -2,7 +2,9 @@
 // The same traffic as in simulation, in real time and with real threads: for ThreadSanitizer.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <iostream>
+#include <string>
 
 #include "agent/agent.hpp"
 #include "simulation/traffic.hpp"
@@ -12,16 +14,24 @@
 namespace vac::simulation {
 namespace {
 
-TEST(Traffic, EveryCallEndsOnceWhateverHappensOverUnixSockets) {
+constexpr std::uint64_t kCalls = 500'000;
+
+void run_at(const std::string& address) {
   ASSERT_TRUE(agent::set_log_level("error"));
-  const test::TempDirectory folder;
   TrafficPlan plan;
-  plan.address = "unix://" + (folder / "agent.sock").string();
+  plan.address = address;
   plan.threads = 8;
   plan.sessions = 3;
-  plan.calls = static_cast<unsigned>(test::load_count(100'000));
+  plan.calls = static_cast<unsigned>(test::load_count(kCalls));
   std::cout << "soak: traffic " << run_traffic(plan) << "\n";
 }
+
+TEST(Traffic, EveryCallEndsOnceWhateverHappensOverUnixSockets) {
+  const test::TempDirectory folder;
+  run_at("unix://" + (folder / "agent.sock").string());
+}
+
+TEST(Traffic, EveryCallEndsOnceWhateverHappensWithinTheProcess) { run_at("inproc://traffic"); }
 
 }  // namespace
 }  // namespace vac::simulation
