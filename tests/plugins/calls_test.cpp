@@ -33,6 +33,16 @@ std::unique_ptr<vac::test::AgentProcess> agent_of(const char* plugin,
   return std::make_unique<vac::test::AgentProcess>(arguments);
 }
 
+/// A session whose calls have 20 ms; on a busy machine opening it may take longer than that.
+vac_session* open_hurried(const char* address) {
+  vac_session* hurried = nullptr;
+  for (int i = 0; i < 100; ++i) {
+    const int code = vac_session_open(address, R"({"timeout_ms":20})", &hurried);
+    if (code != VAC_ETIMEDOUT) break;
+  }
+  return hurried;
+}
+
 /// A session in process, or with an agent that has loaded the plugin.
 class Calls : public testing::TestWithParam<bool> {
  protected:
@@ -134,9 +144,8 @@ TEST_P(Calls, OfAPluginThatLiesAboutResultsFailWithTheLie) {
 }
 
 TEST_P(Calls, WithADeadlineEndInAPluginThatAsksForIt) {
-  vac_session* hurried = nullptr;
-  ASSERT_EQ(vac_session_open(vac_session_address(session_), R"({"timeout_ms":20})", &hurried),
-            VAC_OK);
+  vac_session* hurried = open_hurried(vac_session_address(session_));
+  ASSERT_NE(hurried, nullptr) << vac_error_message();
   EXPECT_EQ(vac_noop(hurried, "poll", 4), VAC_ETIMEDOUT);
   EXPECT_THAT(vac_error_message(), AllOf(StartsWith("noop: "), EndsWith("(VAC_ETIMEDOUT)")));
   EXPECT_EQ(tell("nothing"), VAC_OK) << vac_error_message();
@@ -148,7 +157,8 @@ class AsyncSessions {
  public:
   explicit AsyncSessions(const char* address) {
     EXPECT_EQ(vac_session_open(address, nullptr, &patient_), VAC_OK) << vac_error_message();
-    EXPECT_EQ(vac_session_open(address, R"({"timeout_ms":20})", &hurried_), VAC_OK);
+    hurried_ = open_hurried(address);
+    EXPECT_NE(hurried_, nullptr) << vac_error_message();
   }
   ~AsyncSessions() {
     vac_session_close(patient_);
