@@ -57,7 +57,7 @@ class AgentEnd final : public transport::Channel {
   bool carries_descriptors() const noexcept override { return true; }
   std::ptrdiff_t send_with(std::span<const iovec> from, int descriptor,
                            transport::Wait wait) noexcept override;
-  void accept_descriptors() noexcept override;
+  void accept_descriptors(bool /*accept*/) noexcept override;
 
  private:
   int event_;

@@ -51,7 +51,6 @@ Connection::Connection(std::unique_ptr<transport::Channel> channel, Fd wake_even
       reader_(agreed.largest_frame) {
   cancels_.reserve(wire::kMaxCallsInFlight);
   uploads_.reserve(wire::kMaxCallsInFlight);
-  if (arena_ != nullptr) channel_->accept_descriptors();
 }
 
 Connection::~Connection() {

@@ -185,6 +185,7 @@ class Connection final : private Reactor::Client {
   Error stop_error(const Op& op, Patience::Stop stop) const;
 
   // connection_regions.cpp: shared memory.
+  Status accept_descriptor(std::int64_t deadline_ns) VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
   Status open_region(std::uint64_t bytes, std::int64_t deadline_ns) VAC_REQUIRES(growth_)
       VAC_EXCLUDES(mutex_);
   Status map_region(std::uint32_t id, Fd memory, std::uint64_t bytes, std::int64_t deadline_ns)

@@ -74,10 +74,27 @@ std::unique_ptr<RegionBuffer> Connection::new_buffer(std::uint64_t bytes, std::i
   return nullptr;
 }
 
+/// Lets the answer to the next question bring its descriptor. Whoever reads right now has begun
+/// without a place for one: the answer to a ping ends that.
+Status Connection::accept_descriptor(std::int64_t deadline_ns) {
+  bool read_already = false;
+  {
+    const MutexLock lock(mutex_);
+    channel_->accept_descriptors(true);
+    read_already = leading_;
+  }
+  if (!read_already) return {};
+  ControlCall ping(Control::ping, deadline_ns);
+  return run(ping.call(), nullptr);
+}
+
 Status Connection::open_region(std::uint64_t bytes, std::int64_t deadline_ns) {
   RegionOpen open(bytes, deadline_ns);
-  Status answered = run(open.call(), nullptr);
+  Status answered = accept_descriptor(deadline_ns);
+  if (answered) answered = run(open.call(), nullptr);
   Fd memory = channel_->take_descriptor();
+  // A late answer does it itself.
+  if (!region_unanswered()) channel_->accept_descriptors(false);
   if (!answered) return answered;
   // Mapping takes all of the memory: never more than what was asked for.
   Status mapped = Error{Errc::protocol, "the agent granted another size than it was asked for"};
@@ -121,6 +138,7 @@ bool Connection::region_unanswered() {
 /// calls. False: it broke the protocol.
 bool Connection::return_late_region(const Place& place) {
   (void)channel_->take_descriptor();
+  channel_->accept_descriptors(false);
   if (reader_.header().code != VAC_OK) return true;
   RegionOpen late(0, 0);
   Scatter no_payload;

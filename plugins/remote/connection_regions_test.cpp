@@ -13,7 +13,7 @@ namespace {
 using test::ReceivedFrame;
 
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-constexpr std::uint32_t kOpen = 7, kReady = 8, kDrop = 9;
+constexpr std::uint32_t kPing = 1, kOpen = 7, kReady = 8, kDrop = 9;
 
 /// What the agent gives for a region.
 struct Grant {
@@ -92,6 +92,26 @@ TEST_F(ConnectionRegions, AreOpenedAtTheFirstBufferAndServeMore) {
   EXPECT_EQ(seen, std::byte{7});
   EXPECT_NE(link_.connection->new_buffer(600'000), nullptr);
   EXPECT_FALSE(link_.agent.readable()) << "the agent was not asked";
+}
+
+/// Whoever reads already does so without a place for a descriptor.
+TEST_F(ConnectionRegions, AreOpenedBesideACallThatSomebodyWaitsFor) {
+  Sleeper reader;
+  std::thread caller([&] {
+    reader.is_me();
+    EXPECT_THAT(NoopCall().run(*link_.connection), Succeeds());
+  });
+  ReceivedFrame noop = receive(VAC_OP_NOOP);
+  reader.wait_until_asleep();
+  const auto made = buffer(kMiB, [&] {
+    ReceivedFrame ping = receive(kPing);
+    link_.agent.reply(ping);
+    grant();
+    take_proof();
+  });
+  EXPECT_NE(made, nullptr);
+  link_.agent.reply(noop);
+  caller.join();
 }
 
 TEST_F(ConnectionRegions, AreNotAskedForWhereNoneWereAgreedUpon) {

@@ -134,7 +134,7 @@ TEST_F(WriterTest, LetsSmallFramesPassBetweenThePiecesOfLongReplies) {
 /// The reply of a descriptor, in whatever state the pipe is.
 class WriterOfDescriptors : public WriterTest {
  protected:
-  WriterOfDescriptors() { pair_.client->accept_descriptors(); }
+  WriterOfDescriptors() { pair_.client->accept_descriptors(true); }
   TaskPtr reply_with_descriptor(std::uint64_t request) {
     TaskPtr task = long_reply(request, 100);
     task->descriptor.reset(::memfd_create("test", MFD_CLOEXEC));

@@ -56,9 +56,10 @@ class Channel {
     static_cast<void>(descriptor);
     return send(from, wait);
   }
-  /// From the next receive on descriptors that come are kept, one for a message and a few in all;
-  /// before, and beyond, they are closed. The reader's, before there is more than one.
-  virtual void accept_descriptors() noexcept {}
+  /// Whether a receive that begins from now on keeps the descriptor that comes with its bytes, and a
+  /// few in all; all others are closed. At first none is kept: looking for them costs each receive
+  /// its time. Any thread.
+  virtual void accept_descriptors(bool accept) noexcept { static_cast<void>(accept); }
   /// The oldest that has come and was not taken yet; none: there is none. Any thread.
   virtual Fd take_descriptor() noexcept { return {}; }
 };

@@ -68,7 +68,7 @@ class Descriptors : public testing::Test {
 };
 
 TEST_F(Descriptors, ArriveWithTheirBytes) {
-  receiver_->accept_descriptors();
+  receiver_->accept_descriptors(true);
   EXPECT_TRUE(receiver_->carries_descriptors());
   send("before");
   send("with", memory_);
@@ -82,7 +82,7 @@ TEST_F(Descriptors, ArriveWithTheirBytes) {
 }
 
 TEST_F(Descriptors, ArriveInPiecesAndInOrder) {
-  receiver_->accept_descriptors();
+  receiver_->accept_descriptors(true);
   const Fd other(::memfd_create("other", MFD_CLOEXEC));
   send("first", memory_);
   send("second", other);
@@ -109,7 +109,7 @@ TEST_F(Descriptors, OfAPeerThatWasNotAskedAreClosed) {
 }
 
 TEST_F(Descriptors, BeyondAFewAreClosed) {
-  receiver_->accept_descriptors();
+  receiver_->accept_descriptors(true);
   const std::size_t before = open_descriptors();
   for (int i = 0; i < 100; ++i) {
     send("x", memory_);
@@ -126,7 +126,7 @@ TEST_F(Descriptors, BesideTheFirstAreClosed) {
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   const Fd sender(ends[0]);
   receiver_.emplace(Fd(ends[1]));
-  receiver_->accept_descriptors();
+  receiver_->accept_descriptors(true);
   const std::size_t before = open_descriptors();
   const int both[] = {memory_.get(), memory_.get()};
   alignas(cmsghdr) std::byte control[CMSG_SPACE(sizeof both)]{};
@@ -151,7 +151,7 @@ TEST_F(Descriptors, BesideTheFirstAreClosed) {
 
 TEST_F(Descriptors, ThatNobodyTookCloseWithTheChannel) {
   const std::size_t before = open_descriptors();
-  receiver_->accept_descriptors();
+  receiver_->accept_descriptors(true);
   send("with", memory_);
   EXPECT_EQ(receive(4, Wait::all), "with");
   receiver_.reset();

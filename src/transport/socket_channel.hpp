@@ -30,7 +30,7 @@ class SocketChannel final : public Channel {
   bool carries_descriptors() const noexcept override { return unix_; }
   std::ptrdiff_t send_with(std::span<const iovec> from, int descriptor,
                            Wait wait) noexcept override;
-  void accept_descriptors() noexcept override { accepts_.store(true); }
+  void accept_descriptors(bool accept) noexcept override { accepts_.store(accept); }
   Fd take_descriptor() noexcept override VAC_EXCLUDES(mutex_);
 
  private:

@@ -26,6 +26,7 @@ int __real_timerfd_settime(int, int, const itimerspec*, itimerspec*);
 int __real_eventfd_write(int, eventfd_t);
 ssize_t __real_recv(int, void*, size_t, int);
 ssize_t __real_recvmsg(int, msghdr*, int);
+ssize_t __real_send(int, const void*, size_t, int);
 ssize_t __real_sendmsg(int, const msghdr*, int);
 int __real_setsockopt(int, int, int, const void*, socklen_t);
 int __real_connect(int, const sockaddr*, socklen_t);

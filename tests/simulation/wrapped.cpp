@@ -377,6 +377,17 @@ ssize_t __wrap_recvmsg(int fd, msghdr* message, int flags) {
   });
 }
 
+ssize_t __wrap_send(int fd, const void* bytes, size_t count, int flags) {
+  Scheduler* const scheduler = Scheduler::current();
+  if (scheduler == nullptr) return __real_send(fd, bytes, count, flags);
+  scheduler->step();
+  const std::size_t some = some_of(*scheduler, count);
+  return transfer_in_time(*scheduler, 0, flags, [&] {
+    return traced(*scheduler, "send", fd,
+                  [&] { return __real_send(fd, bytes, some, flags | MSG_DONTWAIT); });
+  });
+}
+
 ssize_t __wrap_sendmsg(int fd, const msghdr* message, int flags) {
   Scheduler* const scheduler = Scheduler::current();
   if (scheduler == nullptr) return __real_sendmsg(fd, message, flags);

@@ -63,7 +63,7 @@ RawClient sharing_client(const std::string& address) {
   wire::Hello hello;
   hello.region_kinds = wire::region_bit(wire::RegionKind::memfd);
   (void)client.greet(hello);
-  client.channel().accept_descriptors();
+  client.channel().accept_descriptors(true);
   return client;
 }
 
