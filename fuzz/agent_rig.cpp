@@ -120,7 +120,9 @@ std::optional<std::pair<std::uint64_t, Fd>> AgentEnd::take_descriptor_before(std
   return first;
 }
 
-void AgentEnd::accept_descriptors(bool /*accept*/) noexcept { finding("the agent takes descriptors of a client"); }
+void AgentEnd::accept_descriptors(bool /*accept*/) noexcept {
+  finding("the agent takes descriptors of a client");
+}
 
 std::optional<std::uint32_t> AgentEnd::peer_uid() const noexcept { return ::geteuid(); }
 

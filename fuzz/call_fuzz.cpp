@@ -17,8 +17,6 @@ using wire::FrameHeader;
 
 constexpr std::uint64_t kLargestFrame = 1 << 20;
 
-const Op& op_of(std::uint8_t number) { return all_ops()[number % all_ops().size()]; }
-
 void require_inside(std::span<const std::byte> frame, std::uint64_t address, std::uint64_t bytes) {
   const auto begin = reinterpret_cast<std::uintptr_t>(frame.data());
   require(address >= begin && address - begin <= frame.size() &&
@@ -96,7 +94,7 @@ void fuzz_one(std::span<const std::byte> input) {
 /// A fresh random call, or another one made of the bytes: with a header that says what follows.
 std::size_t mutate(std::span<std::byte> room, std::size_t size, test::Random& random) {
   if (size < 1 + sizeof(FrameHeader) || random.one_in(8)) {
-    const auto number = static_cast<std::uint8_t>(random.below(all_ops().size()));
+    const auto number = static_cast<std::uint8_t>(all_ops()[random.below(all_ops().size())].id);
     test::BuiltCall call = test::random_call(op_of(number), random);
     test::Codec codec;
     AlignedBytes frame = codec.call_frame(call.call());

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "call/op_table.hpp"
 #include "support/random.hpp"
 
 namespace vac::fuzz {
@@ -73,5 +74,12 @@ class Input {
  private:
   std::span<const std::byte> left_;
 };
+
+/// The operation that a byte of an input stands for: the one of that id, so that inputs keep their
+/// meaning when operations are added, or else some other.
+inline const Op& op_of(std::uint8_t number) {
+  const Op* const op = find_op(number);
+  return op != nullptr ? *op : all_ops()[number % all_ops().size()];
+}
 
 }  // namespace vac::fuzz

@@ -69,6 +69,7 @@ enum vac_control_op {
   VAC_OP_REGION_READY = 8,
   VAC_OP_REGION_DROP = 9,
   VAC_OP_INFO = 10,
+  VAC_OP_CALLER_PROCESSOR = 11,
 };
 
 /* Does nothing: measures the way there and back.

@@ -122,6 +122,9 @@ class CallTable {
     return any_free() && 2 * std::popcount(free_) >= std::popcount(all_);
   }
 
+  /// Whether one place is taken, and no more.
+  bool one_taken() const noexcept { return std::has_single_bit(all_ & ~free_); }
+
   /// Gives the next request number, which is greater than all before.
   void number(Place& place) noexcept { place.request = ++serial_ << kIndexBits | place.index; }
   /// The call that has this number; nullptr when there is none in flight.

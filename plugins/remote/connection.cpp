@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t kMostDrops = 65'536;
 constexpr std::int64_t kDropPatienceNs = 100'000'000;
 constexpr std::int64_t kPingPatienceNs = 100'000'000;
+constexpr std::int64_t kAdvicePatienceNs = 100'000'000;
 
 }  // namespace
 
@@ -180,7 +181,20 @@ Status Connection::finish(Place& place) {
   if (departure.gathers) gather_if_free(Rounds::one);
   if (departure.drops) send_drops();
   if (departure.surplus) return_regions();
+  if (departure.processor) tell_processor(*departure.processor);
   return std::move(departure.result);
+}
+
+/// Nobody waits for the answer: it is advice.
+void Connection::tell_processor(int processor) noexcept {
+  try {
+    ControlCall call(Control::caller_processor, now_ns() + kAdvicePatienceNs);
+    call.in_u32(static_cast<std::uint32_t>(processor));
+    if (post(call.call())) return;
+  } catch (const std::bad_alloc&) {  // the agent stays where it is
+  }
+  const MutexLock lock(mutex_);
+  caller_.forget();
 }
 
 void Connection::drop_resource(std::uint64_t id) noexcept {
@@ -289,6 +303,8 @@ bool Connection::try_leave(Place& place, Departure& departure) {
   table_.set_waiting(place, false);
   if (place.done) {
     departure.result = take_result(place);
+    // Where several threads call, none of them is the one to be near.
+    if (table_.one_taken() && channel_->carries_descriptors()) departure.processor = caller_.news();
     departure.drops = !drops_.empty();
     if (place.leads) departure.next_leader = pass_lead(&place);
     free_place(place);

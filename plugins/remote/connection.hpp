@@ -31,6 +31,7 @@
 #include "base/futex_word.hpp"
 #include "base/mutex.hpp"
 #include "call_table.hpp"
+#include "caller_processor.hpp"
 #include "control_call.hpp"
 #include "frame_reader.hpp"
 #include "reactor.hpp"
@@ -134,9 +135,10 @@ class Connection final : private Reactor::Client {
     Status result;
     Place* next_leader = nullptr;
     bool cancel = false;
-    bool drops = false;    // something waits to be given back
-    bool surplus = false;  // there may be regions that nobody needs
-    bool gathers = false;  // the place may be for a call that was taken
+    bool drops = false;                           // something waits to be given back
+    bool surplus = false;                         // there may be regions that nobody needs
+    bool gathers = false;                         // the place may be for a call that was taken
+    std::optional<int> processor = std::nullopt;  // where the calls come from, which is news
   };
   enum class Push : std::uint8_t {
     sent,
@@ -173,6 +175,7 @@ class Connection final : private Reactor::Client {
   void give_back(Drop drop) noexcept VAC_EXCLUDES(mutex_);
   void queue_drop(Drop drop) VAC_REQUIRES(mutex_);
   void send_drops() VAC_EXCLUDES(mutex_);
+  void tell_processor(int processor) noexcept VAC_EXCLUDES(mutex_);
   Status take_result(const Place& place) VAC_REQUIRES(mutex_);
   void free_place(Place& place) VAC_REQUIRES(mutex_);
   Place* pass_lead(Place* from) VAC_REQUIRES(mutex_);
@@ -297,6 +300,7 @@ class Connection final : private Reactor::Client {
   bool sending_drops_ VAC_GUARDED_BY(mutex_) = false;
   const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);
+  CallerProcessor caller_ VAC_GUARDED_BY(mutex_);
   FutexWord places_changed_;  // counts what may interest who waits for a place
 
   // Of calls that were taken.

@@ -22,6 +22,7 @@ enum class Control : std::uint32_t {
   region_open = 7,
   region_ready = 8,
   region_drop = 9,
+  caller_processor = 11,
 };
 
 /// One such call and its records. The arguments are given in the order of the operation's table;

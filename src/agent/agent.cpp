@@ -35,7 +35,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr unsigned kReaders = 4;
+constexpr unsigned kReaders = 64;
 constexpr unsigned kLeastExecutors = 8;
 constexpr std::chrono::milliseconds kDrainPause{2};
 

@@ -105,6 +105,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Of its calls that succeeded, control operations apart.
   CallTimes& times() noexcept { return times_; }
   const CallTimes& times() const noexcept { return times_; }
+  /// The processor on which its client calls, as far as it has told; negative: it has not.
+  int caller_processor() const noexcept {
+    return caller_processor_.load(std::memory_order_relaxed);
+  }
+  void caller_calls_from(int processor) noexcept {
+    caller_processor_.store(processor, std::memory_order_relaxed);
+  }
   /// Whether the client can be given regions.
   bool shares_memory() const noexcept { return agreed_.region_kinds != 0; }
   /// Whether calls may work on regions themselves (see SharedInput).
@@ -150,6 +157,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   RegionTable regions_;
   CallsInFlight calls_;
   CallTimes times_;
+  std::atomic<int> caller_processor_{-1};
   Writer writer_;
 };
 

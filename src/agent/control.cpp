@@ -27,6 +27,9 @@ namespace {
 /// More than what a reply with one output has before its data and behind it.
 constexpr std::uint64_t kReplyHead = 256;
 
+/// More than any kernel has.
+constexpr std::uint32_t kLastProcessor = 0xffff;
+
 /// The arguments of a call that bind_call has accepted. Control operations have no lists, so that
 /// an argument's index is its record's.
 class Arguments {
@@ -217,13 +220,22 @@ Status info(Connection& connection, Arguments& arguments) {
   return arguments.put(0, describe_agent(connection));
 }
 
+Status caller_processor(Connection& connection, Arguments& arguments) {
+  const auto number = static_cast<std::uint32_t>(arguments.scalar(0));
+  if (number > kLastProcessor) {
+    return Error{Errc::invalid, concat("there is no processor ", number)};
+  }
+  connection.caller_calls_from(static_cast<int>(number));
+  return {};
+}
+
 struct Control {
   std::string_view name;
   Handler handler;
   bool quick;
 };
 
-constexpr std::array<Control, 10> kControls{{
+constexpr std::array<Control, 11> kControls{{
     {"ping", ping, true},
     {"resource_add", resource_add, false},
     {"resource_open", resource_open, false},
@@ -234,6 +246,7 @@ constexpr std::array<Control, 10> kControls{{
     {"region_ready", region_ready, true},
     {"region_drop", region_drop, false},
     {"info", info, false},
+    {"caller_processor", caller_processor, true},
 }};
 
 const Control* find_control(const Op& op) noexcept {

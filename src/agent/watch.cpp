@@ -8,9 +8,11 @@
 #include "agent/call_run.hpp"
 #include "agent/clock.hpp"
 #include "agent/connection_table.hpp"
+#include "agent/follower.hpp"
 #include "agent/housekeeping.hpp"
 #include "agent/refusal_log.hpp"
 #include "base/log.hpp"
+#include "base/processor.hpp"
 #include "base/text.hpp"
 
 namespace vac::agent {
@@ -20,13 +22,20 @@ using transport::Wait;
 namespace {
 
 /// A connection that returns within so many events is worth a thread.
-constexpr std::uint64_t kStickyDistance = 8;
+constexpr std::uint64_t kStickyDistance = 256;
 /// From this much of a frame on, epoll is silenced while it is received: each piece that arrives
 /// would wake the watcher.
 constexpr std::size_t kSilentRest = 64 * 1024;
 /// Reads of one connection in a row, before others get their turn.
 constexpr int kReadsInARow = 16;
 constexpr int kAcceptsInARow = 64;
+
+/// After a receive of a thread that stays with the connection.
+void follow(Connection& connection, Follower& follower) {
+  const int there = connection.caller_processor();
+  if (there < 0 || !follower.is_to_move(there, current_processor())) return;
+  if (!move_to_processor(there)) connection.caller_calls_from(-1);
+}
 
 }  // namespace
 
@@ -56,7 +65,7 @@ void Watch::watch(Worker& worker) {
     for (std::size_t i = 0; i < count && !services_.crew.stopping(); ++i) {
       switch (events[i].kind) {
         case Poller::Kind::connection:
-          on_connection(worker, events[i], count == 1, i + 1 == count);
+          on_connection(worker, events[i], i + 1 == count);
           break;
         case Poller::Kind::listener:
           accept(events[i].listener);
@@ -163,9 +172,9 @@ void Watch::end(Connection& connection, Worker& worker) {
   worker.ended.push_back(connection.end());
 }
 
-/// An event of a connection. The thread may leave the watch and stay with the connection for a
-/// while.
-void Watch::on_connection(Worker& worker, const Poller::Event& event, bool alone, bool last) {
+/// An event of a connection. With the last one of several the thread may leave the watch and stay
+/// with the connection for a while.
+void Watch::on_connection(Worker& worker, const Poller::Event& event, bool last) {
   // While the agent drains, calls whose clients have gone must not keep it.
   if (halted() && !event.ended) return;
   Connection* const taken = services_.connections.take(event.connection);
@@ -173,7 +182,8 @@ void Watch::on_connection(Worker& worker, const Poller::Event& event, bool alone
   const std::uint64_t number =
       events_.fetch_add(1, std::memory_order_relaxed) + kStickyDistance + 1;
   const std::uint64_t before = taken->exchange_event(number);
-  const bool want = alone && number - before <= kStickyDistance && services_.crew.may_read();
+  const bool free = last && worker.calls.empty() && worker.ended.empty();
+  const bool want = free && number - before <= kStickyDistance && services_.crew.may_read();
   if (!want || event.ended) {
     serve(*taken, worker, {.may_block = last, .to_the_end = event.ended});
     return;
@@ -239,8 +249,10 @@ bool Watch::receive_rest(Connection& connection, Worker& worker) {
 /// Blocks on one connection as long as it is busy. This thread owns it, counts as a reader, and
 /// epoll is silent about it.
 void Watch::stick(const std::shared_ptr<Connection>& connection, Worker& worker) {
+  Follower follower;
   for (;;) {
     const Connection::Received received = connection->receive(worker, Wait::block);
+    follow(*connection, follower);
     connection->send_replies(worker);
     if (received.what == Connection::Read::some && worker.calls.empty() && !halted()) continue;
     if (received.what == Connection::Read::ended) {

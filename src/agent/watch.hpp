@@ -60,7 +60,7 @@ class Watch final : public Crew::Duties {
   void admit(const ListenerConfig& config, std::unique_ptr<transport::Channel> channel);
   void on_timer(Worker& worker);
   void flush_outputs();
-  void on_connection(Worker& worker, const Poller::Event& event, bool alone, bool last);
+  void on_connection(Worker& worker, const Poller::Event& event, bool last);
   After serve(Connection& connection, Worker& worker, Service how);
   bool receive_rest(Connection& connection, Worker& worker);
   void stick(const std::shared_ptr<Connection>& connection, Worker& worker);

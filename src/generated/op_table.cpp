@@ -61,6 +61,9 @@ constexpr OpArgument kRegionDrop[] = {
 constexpr OpArgument kInfo[] = {
     {"json", "string", signature_word(VAC_CHAR, VAC_ARRAY, VAC_OUT), 0, false},
 };
+constexpr OpArgument kCallerProcessor[] = {
+    {"number", "u32", signature_word(VAC_U32, VAC_SCALAR, VAC_IN), 0, false},
+};
 constexpr OpArgument kNoop[] = {
     {"data", "bytes?", signature_word(VAC_BYTE, VAC_ARRAY, VAC_IN), 0, true},
 };
@@ -200,6 +203,9 @@ constexpr Op kOps[] = {
     {10, "info", "next",
      "Describes the agent as a JSON object.",
      true, kInfo},
+    {11, "caller_processor", "next",
+     "Tells on which processor of the machine the client calls, so that the agent can answer from there.",
+     true, kCallerProcessor},
     {32, "noop", "next",
      "Does nothing: measures the way there and back.",
      true, kNoop},

@@ -56,9 +56,9 @@ class Channel {
     static_cast<void>(descriptor);
     return send(from, wait);
   }
-  /// Whether a receive that begins from now on keeps the descriptor that comes with its bytes, and a
-  /// few in all; all others are closed. At first none is kept: looking for them costs each receive
-  /// its time. Any thread.
+  /// Whether a receive that begins from now on keeps the descriptor that comes with its bytes, and
+  /// a few in all; all others are closed. At first none is kept: looking for them costs each
+  /// receive its time. Any thread.
   virtual void accept_descriptors(bool accept) noexcept { static_cast<void>(accept); }
   /// The oldest that has come and was not taken yet; none: there is none. Any thread.
   virtual Fd take_descriptor() noexcept { return {}; }

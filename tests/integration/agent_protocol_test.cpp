@@ -321,6 +321,26 @@ JsonValue describe(RawClient& client) {
   return parse_json({reinterpret_cast<const char*>(data.data()), data.size()}).value();
 }
 
+TEST_F(AgentProtocol, TakesAdviceOnWhereTheClientCalls) {
+  RawClient client = greeted();
+  const auto tell = [&](std::uint32_t processor) {
+    BuiltCall call(op("caller_processor"));
+    call.scalar(VAC_U32, processor);
+    return client.run(call);
+  };
+  // None that this machine has, which the agent finds out when it tries to follow.
+  for (const std::uint32_t processor : {0U, 65535U}) {
+    EXPECT_EQ(tell(processor).code(), VAC_OK);
+    for (int i = 0; i < 200; ++i) {
+      BuiltCall ping(kPing);
+      EXPECT_EQ(client.run(ping).code(), VAC_OK);
+    }
+  }
+  const RawReply refused = tell(65536);
+  EXPECT_EQ(refused.code(), VAC_EINVAL);
+  EXPECT_THAT(refused.text(), HasSubstr("there is no processor 65536"));
+}
+
 TEST_F(AgentProtocol, DescribesItselfAsJson) {
   RawClient client = greeted();
   const JsonValue json = describe(client);

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -31,6 +32,8 @@ ssize_t __real_sendmsg(int, const msghdr*, int);
 int __real_setsockopt(int, int, int, const void*, socklen_t);
 int __real_connect(int, const sockaddr*, socklen_t);
 int __real_shutdown(int, int);
+int __real_sched_getcpu();
+int __real_sched_setaffinity(pid_t, size_t, const cpu_set_t*);
 int __real_close(int);
 ssize_t __real_write(int, const void*, size_t);
 }

@@ -399,6 +399,18 @@ ssize_t __wrap_sendmsg(int fd, const msghdr* message, int flags) {
   });
 }
 
+/// Threads seem to move about between two processors.
+int __wrap_sched_getcpu() {
+  Scheduler* const scheduler = Scheduler::current();
+  if (scheduler == nullptr) return __real_sched_getcpu();
+  return scheduler->random().one_in(3) ? 1 : 0;
+}
+
+int __wrap_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t* set) {
+  if (Scheduler::current() == nullptr) return __real_sched_setaffinity(thread, size, set);
+  return 0;
+}
+
 int __wrap_setsockopt(int fd, int level, int name, const void* value, socklen_t size) {
   Scheduler* const scheduler = Scheduler::current();
   if (scheduler == nullptr || level != SOL_SOCKET) {

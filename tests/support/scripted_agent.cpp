@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <vac/ops.h>
 
 #include <algorithm>
 #include <array>
@@ -122,13 +123,16 @@ ReceivedFrame ScriptedPeer::receive_rest(const wire::FrameHeader& header) {
 }
 
 std::optional<ReceivedFrame> ScriptedPeer::receive_or_end() {
-  wire::FrameHeader header;
-  const auto to = std::as_writable_bytes(std::span(&header, 1));
-  const std::ptrdiff_t received = channel_->receive(to, transport::Wait::all);
-  if (received == 0 || received == -ECONNRESET) return std::nullopt;
-  require(received == static_cast<std::ptrdiff_t>(to.size()), "the client sent half a frame");
-  if (header.kind == wire::Kind::goodbye) return std::nullopt;
-  return receive_payload(receive_rest(header));
+  for (;;) {
+    wire::FrameHeader header;
+    const auto to = std::as_writable_bytes(std::span(&header, 1));
+    const std::ptrdiff_t received = channel_->receive(to, transport::Wait::all);
+    if (received == 0 || received == -ECONNRESET) return std::nullopt;
+    require(received == static_cast<std::ptrdiff_t>(to.size()), "the client sent half a frame");
+    if (header.kind == wire::Kind::goodbye) return std::nullopt;
+    ReceivedFrame frame = receive_payload(receive_rest(header));
+    if (!took_advice(frame)) return frame;
+  }
 }
 
 bool ScriptedPeer::readable() const {
@@ -146,7 +150,22 @@ void ScriptedPeer::wait_until_read() {
   } while (unread != 0);
 }
 
-ReceivedFrame ScriptedPeer::receive() { return receive_payload(receive_one()); }
+ReceivedFrame ScriptedPeer::receive() {
+  for (;;) {
+    ReceivedFrame frame = receive_payload(receive_one());
+    if (!took_advice(frame)) return frame;
+  }
+}
+
+/// When a client tells where it calls is no test's business but one.
+bool ScriptedPeer::took_advice(ReceivedFrame& frame) {
+  if (shows_advice_ || frame.header.kind != wire::Kind::call ||
+      frame.header.code != VAC_OP_CALLER_PROCESSOR) {
+    return false;
+  }
+  reply(frame);
+  return true;
+}
 
 ReceivedFrame ScriptedPeer::receive_payload(ReceivedFrame frame) {
   if ((frame.header.flags & wire::kFlagPayloadFollows) == 0) return frame;

@@ -70,6 +70,8 @@ class ScriptedPeer {
 
   /// Reads the client's hello and answers it.
   wire::Hello greet(const wire::Hello& ours = {});
+  /// From now on receive() gives advice to the test as well, instead of answering it by itself.
+  void show_advice() { shows_advice_ = true; }
   /// The next frame. A call whose payload follows is complete only when its data frames have come:
   /// they are taken as they come, and nothing else may come in between.
   ReceivedFrame receive();
@@ -109,9 +111,11 @@ class ScriptedPeer {
   ReceivedFrame receive_rest(const wire::FrameHeader& header);
   ReceivedFrame receive_payload(ReceivedFrame frame);
   void decode(ReceivedFrame& frame);
+  bool took_advice(ReceivedFrame& frame);
 
   std::unique_ptr<transport::Channel> channel_;
   wire::FrameEncoder encoder_;
+  bool shows_advice_ = false;
 };
 
 /// Listens on a socket of its own in a folder of its own. Confined to one thread.
