@@ -13,7 +13,7 @@ import page
 import plots
 import promises
 import ratios
-from experiments import EXPERIMENTS, RIVALS, medians, ratio
+from experiments import EXPERIMENTS, RIVALS, medians, middle_start, ratio
 from programs import BenchError, Json
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "bench" / "performance.md.in"
@@ -54,6 +54,31 @@ class PromisesTest(unittest.TestCase):
     def test_each_is_of_an_experiment(self) -> None:
         for promise in promises.PROMISES:
             self.assertIn(promise.experiment, EXPERIMENTS)
+
+    def test_slots_are_judged_where_two_processes_gain_enough(self) -> None:
+        def seen(slots: float, native: float) -> Json:
+            ratios = {"low": 1.0, "high": 2.0, "of": 11}
+            return {
+                "one": {"calls_per_s": 60.0},
+                "ratio_rate": ratios | {"median": slots},
+                "native_ratio_rate": ratios | {"median": native},
+            }
+
+        self.assertEqual(kept("two_slots", seen(1.96, 1.97)), [True])
+        self.assertEqual(kept("two_slots", seen(1.94, 1.97)), [False])
+        (promise,) = (one for one in promises.PROMISES if one.experiment == "two_slots")
+        said = promises.judge(promise, {"two_slots": seen(1.94, 1.5)})
+        self.assertRegex(str(said), "skipped: two processes without vAccel gain 1.50x")
+
+    def test_the_middle_one_of_several_starts_counts(self) -> None:
+        starts = [round_trip(one, two) for one, two in ((1.3, 1.0), (1.1, 1.2), (1.2, 1.1))]
+        found = middle_start(starts)
+        self.assertEqual(found["same_core"]["ratio_p50"], 1.2)
+        self.assertEqual(found["two_cores"]["ratio_p50"], 1.1)
+        self.assertEqual(found["ratio_p50"], 1.2)
+        self.assertEqual(found["same_core"]["ratios"], [1.1, 1.2, 1.3])
+        alone = middle_start([round_trip(1.2, None)])
+        self.assertEqual((alone["ratio_p50"], alone["two_cores"]), (1.2, None))
 
     def test_a_noop_keeps_both_of_its_limits(self) -> None:
         for ns, times, verdict in ((25, 4, True), (25.1, 2, False), (20, 4.1, False)):

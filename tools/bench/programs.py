@@ -165,7 +165,7 @@ class Driver:
             env=environment(**more),
         )
         try:
-            self._answer()
+            self.answer()
         except BaseException:
             self.close()
             raise
@@ -175,13 +175,17 @@ class Driver:
         return self._process.pid
 
     def tell(self, command: str, number: float) -> Json:
+        self.ask(command, number)
+        return self.answer()
+
+    def ask(self, command: str, number: float) -> None:
+        """Does not wait for the answer, so that others can be told at the same time."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{command} {number}\n")
             self._process.stdin.flush()
-        return self._answer()
 
-    def _answer(self) -> Json:
+    def answer(self) -> Json:
         assert self._process.stdout is not None
         readable, _, _ = select.select([self._process.stdout], [], [], ANSWER_TIMEOUT_S)
         line = self._process.stdout.readline() if readable else ""

@@ -73,8 +73,18 @@ def raw_text(figures: Json) -> str:
     )
 
 
+def starts_text(seen: Json) -> str:
+    ratios = seen.get("ratios", [])
+    if len(ratios) < 2:
+        return ""
+    return f" (of {len(ratios)} starts {ratios[0]:.2f} to {ratios[-1]:.2f})"
+
+
 def ratio_text(figures: Json) -> str:
-    parts = [f"{seen['ratio_p50']:.3f}x on {where}" for where, _, seen in cores(figures)]
+    parts = [
+        f"{seen['ratio_p50']:.3f}x{starts_text(seen)} on {where}"
+        for where, _, seen in cores(figures)
+    ]
     return ", ".join(parts) or f"{figures['ratio_p50']:.3f}x, cores not chosen"
 
 
@@ -174,8 +184,17 @@ def beside(seen: Json) -> Seen:
 
 
 def slots(seen: Json) -> Seen:
-    ratio = seen["ratio_rate"]
-    control = f"one slot: {rate(seen['one']['calls_per_s'])}"
+    """Where two processes side by side do not gain it, there are no two free cores."""
+    ratio, native = seen["ratio_rate"], seen["native_ratio_rate"]
+    if native["median"] < 1.95:
+        raise MissingError(
+            f"skipped: two processes without vAccel gain {between(native)}, so these are no two "
+            f"free cores; two slots gained {between(ratio)}"
+        )
+    control = (
+        f"one slot: {rate(seen['one']['calls_per_s'])}; two processes without vAccel: "
+        f"{times(native['median'])}"
+    )
     return Seen(between(ratio), control, ratio["median"] >= 1.95)
 
 

@@ -5,6 +5,7 @@ committed ones of bench/ratios.json. Less is better in all of them."""
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ from programs import BenchError, Build, Json, running_agent
 # A ratio of so much of the committed one is a slowdown. Less would be noise on a machine that
 # others use as well.
 FAILS_AT = 1.5
+PIPELINED_AT_LEAST = 8  # times the blocking calls
 REPETITIONS = "9"
 IN_PLACE = 'shared_input = "in_place"'
 
@@ -63,8 +65,13 @@ def shared(build: Build) -> Ratios:
 
 
 def pipelined(build: Build) -> Ratios:
+    """Each side on a core of its own. Far from what is promised the ratio scatters by more than a
+    slowdown; one that falls below the promise fails."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return {}
     seen = round_trip(build, "64", "--depth", "64")
-    return {"blocking calls a second / 64 under way": 1 / seen["ratio_rate"]}
+    least = 1 / (PIPELINED_AT_LEAST * FAILS_AT)
+    return {"blocking calls a second / 64 under way": max(least, 1 / seen["ratio_rate"])}
 
 
 MEASURES: dict[str, Measure] = {
