@@ -16,6 +16,7 @@
 #include "base/mutex.hpp"
 #include "core/runtime.hpp"
 #include "support/raw_client.hpp"
+#include "support/raw_region.hpp"
 #include "support/temp_directory.hpp"
 
 namespace vac::agent {
@@ -232,6 +233,67 @@ TEST_F(AgentBatches, FormOfCallsThatWaitForASlot) {
   EXPECT_EQ(told(one, "batched"), 5);
   EXPECT_EQ(told(one, "waiting"), 0);
 }
+
+/// A call whose number and result lie in a region, and what is known of it while it is under way.
+class SharedDoubling {
+ public:
+  SharedDoubling(RawClient& client, test::RawRegion& region, std::size_t at, double number)
+      : call_(op("minmax")), result_(region.bytes().data() + at + 64) {
+    std::byte* const input = region.bytes().data() + at;
+    std::memcpy(input, &number, sizeof number);
+    call_.array(VAC_F64, std::vector<double>{}).scalar(VAC_I32, 1).scalar(VAC_I32, 9);
+    call_.out_array_in_place(VAC_F64, 1).out_scalar(VAC_F64).out_scalar(VAC_F64);
+    for (const auto& [record, data] : {std::pair(0U, input), std::pair(3U, result_)}) {
+      call_.records().at(record).value = reinterpret_cast<std::uintptr_t>(data);
+      call_.records().at(record).bytes = sizeof number;
+    }
+    client.send(RawClient::call_bytes(call_, client.next_request(), 0, &region, &placed_));
+    client.skip_request();
+  }
+  void expect_result(RawClient& client, double result) {
+    const RawReply reply(client.receive(), call_, placed_);
+    ASSERT_EQ(reply.code(), VAC_OK) << reply.text();
+    EXPECT_EQ(reply.header().payload_bytes, 0U);
+    EXPECT_EQ(std::memcmp(result_, &result, sizeof result), 0);
+  }
+
+ private:
+  BuiltCall call_;
+  std::byte* result_;
+  std::vector<wire::RegionResult> placed_;
+};
+
+class AgentBatchesShare : public AgentBatches, public testing::WithParamInterface<SharedInput> {};
+
+/// Input and result of each call are its own part of its client's region.
+TEST_P(AgentBatchesShare, CallsOfTwoClients) {
+  config_.listeners.front().shared_input = GetParam();
+  start();
+  hold_slot();
+  RawClient one = test::sharing_client(config_.listeners.front().address);
+  RawClient other = test::sharing_client(config_.listeners.front().address);
+  test::RawRegion of_one(one, 4096), of_other(other, 4096);
+  std::vector<SharedDoubling> calls;
+  for (int i = 0; i < 3; ++i) {
+    const auto at = static_cast<std::size_t>(i) * 1024;
+    calls.emplace_back(one, of_one, at, i);
+    wait_for_waiting(one, i + 1);
+    calls.emplace_back(other, of_other, at, 10 + i);
+    wait_for_waiting(other, i + 1);
+  }
+  let_go();
+  for (std::size_t i = 0; i < 3; ++i) {
+    calls[2 * i].expect_result(one, 2.0 * static_cast<double>(i));
+    calls[2 * i + 1].expect_result(other, 20 + 2.0 * static_cast<double>(i));
+  }
+  EXPECT_THAT(doubler_.sizes(), ElementsAre(1U, 6U));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, AgentBatchesShare,
+                         testing::Values(SharedInput::copy, SharedInput::in_place),
+                         [](const auto& info) {
+                           return info.param == SharedInput::copy ? "Copied" : "InPlace";
+                         });
 
 TEST_F(AgentBatches, AreNotWaitedFor) {
   start();
