@@ -7,21 +7,14 @@
 #include <vector>
 
 #include "connection_fixture.hpp"
+#include "support/processors.hpp"
 
 namespace vac::remote {
 namespace {
 
-constexpr int kEnough = 2 * CallerProcessor::kCallsBetweenLooks;
+using test::processors;
 
-std::vector<int> processors() {
-  cpu_set_t set;
-  EXPECT_EQ(::sched_getaffinity(0, sizeof set, &set), 0);
-  std::vector<int> numbers;
-  for (int number = 0; number < CPU_SETSIZE; ++number) {
-    if (CPU_ISSET(number, &set)) numbers.push_back(number);
-  }
-  return numbers;
-}
+constexpr int kEnough = 2 * CallerProcessor::kCallsBetweenLooks;
 
 /// From here on the calling thread runs there alone.
 void run_on(int processor) {

@@ -2,7 +2,6 @@
 // What a warm call costs in system calls, on both sides, seen from outside with strace.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "support/agent_process.hpp"
+#include "support/processors.hpp"
 #include "support/raw_client.hpp"
 #include "support/shell.hpp"
 #include "support/test_paths.hpp"
@@ -95,16 +95,6 @@ TEST(WarmCall, IsOneSendAndOneReceiveOnEachSideAndNothingElse) {
   expect_one_send_and_one_receive("64 inline");
 }
 
-std::vector<std::uint32_t> processors() {
-  cpu_set_t allowed;
-  EXPECT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
-  std::vector<std::uint32_t> numbers;
-  for (int number = 0; number < CPU_SETSIZE; ++number) {
-    if (CPU_ISSET(number, &allowed)) numbers.push_back(static_cast<std::uint32_t>(number));
-  }
-  return numbers;
-}
-
 int count_lines(const std::string& path, const std::string& text) {
   std::ifstream file(path);
   int count = 0;
@@ -119,7 +109,7 @@ TEST(WarmCall, IsTheSameWithItsDataInSharedMemory) {
 /// A client that says, in turn, to call from one processor and from another: whichever the agent's
 /// thread is on, it has to move for one of them.
 TEST(WarmCall, IsAnsweredFromTheProcessorThatTheClientNames) {
-  const std::vector<std::uint32_t> all = processors();
+  const std::vector<int> all = test::processors();
   if (all.size() < 2) GTEST_SKIP() << "there is one processor";
   test::AgentProcess agent({"--plugin", "noop"});
   const std::string trace = agent.folder() + "/agent.trace", done = agent.folder() + "/done";
@@ -134,7 +124,7 @@ TEST(WarmCall, IsAnsweredFromTheProcessorThatTheClientNames) {
   client.greet();
   for (int turn = 0; turn < 8; ++turn) {
     test::BuiltCall advice(find_op("caller_processor")->id);
-    advice.scalar(VAC_U32, all[static_cast<std::size_t>(turn) % 2]);
+    advice.scalar(VAC_U32, static_cast<std::uint64_t>(all[static_cast<std::size_t>(turn) % 2]));
     EXPECT_EQ(client.run(advice).code(), VAC_OK);
     for (int i = 0; i < 300; ++i) {
       test::BuiltCall ping(find_op("ping")->id);
