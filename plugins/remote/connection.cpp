@@ -246,14 +246,18 @@ bool Connection::post(vac_call& call) {
   if (!started || *started == nullptr) return false;
   Place& place = **started;
   bool answered = false;
+  Place* next = nullptr;
   {
     const MutexLock lock(mutex_);
     answered = place.done || place.receiving;
     if (!answered) {
+      // Where the pipe was full, sending has brought the lead, which others may be waiting for.
+      if (place.leads) next = pass_lead(&place);
       place.abandoned = true;
       place.call = nullptr;
     }
   }
+  if (next != nullptr) next->signal.raise();
   if (answered) (void)finish(place);
   return true;
 }
