@@ -52,11 +52,12 @@ void Connection::gather(Rounds rounds) {
   } while (rounds == Rounds::all && !turn_is_wanted());
 }
 
-/// False: the turn is another's, or there is nothing to do in it.
+/// False: the turn is another's, or there is nothing to do in it. After the connection's end what is
+/// left is dropped so, and the calls that it is of end.
 bool Connection::gather_if_free(Rounds rounds) {
   {
     const MutexLock lock(mutex_);
-    if (sending_ || end_) return false;
+    if (sending_) return false;
     if (!output_waits_ && cancels_.empty() && !can_gather() && !can_drop()) return false;
     sending_ = true;
   }

@@ -249,7 +249,8 @@ bool Connection::end_reaction(Reactor::Interest& interest) {
   Place* next = nullptr;
   {
     const MutexLock lock(mutex_);
-    if (over_ != 0 || sweep_ || (!sending_ && !output_waits_ && can_gather())) return false;
+    const bool sends = output_waits_ ? end_.has_value() : can_gather();
+    if (over_ != 0 || sweep_ || (sends && !sending_)) return false;
     if (!leading_ && has_taken()) return false;
     reactor_awake_ = false;
     if (reactor_leads_ && !has_taken()) {

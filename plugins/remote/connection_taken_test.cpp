@@ -204,6 +204,24 @@ TEST(ConnectionTaken, AreLostWithTheConnection) {
   EXPECT_THAT(after.wait(), AllOf(kLost, FailsWith(VAC_EREMOTEIO, HasSubstr(" before noop: "))));
 }
 
+TEST(ConnectionTaken, AreLostWithTheConnectionThoughOneIsHalfSent) {
+  // One whose frame has all of it, and one whose payload follows. What the reactor is at when the
+  // end comes differs.
+  for (int round = 0; round < 50; ++round) {
+    const std::size_t count = round % 2 == 0 ? kMegabyte / 4 : 8 * kMegabyte;
+    TakingLink taking({.buffer_bytes = 65536});
+    TakenMinmax half(1, count);
+    TakenNoop behind;
+    half.start(taking.connection());
+    behind.start(taking.connection());
+    std::vector<std::byte> some(100'000);
+    EXPECT_EQ(taking.agent().channel().receive(some, transport::Wait::all), 100'000);
+    taking.agent().close();
+    EXPECT_THAT(half.wait(), kLost);
+    EXPECT_THAT(behind.wait(), kLost);
+  }
+}
+
 TEST(ConnectionTaken, AllEndWhenTheirSessionIsCancelled) {
   constexpr std::size_t kCalls = 5000;
   TakingLink taking;
