@@ -206,6 +206,7 @@ class Connection final : private Reactor::Client {
   bool lend_turn(Place& place) VAC_EXCLUDES(mutex_);
   enum class Next : std::uint8_t { whoever_comes, who_waits };
   void release_turn(Next next_holder = Next::whoever_comes) VAC_EXCLUDES(mutex_);
+  void move_cancels_to_outbox() noexcept VAC_REQUIRES(mutex_);
   void send_cancels() VAC_EXCLUDES(mutex_);
   bool push_payload(Place& place);
   Push push(std::span<iovec> frame, Place& place);
@@ -216,7 +217,8 @@ class Connection final : private Reactor::Client {
   bool answered(const Place& place) VAC_EXCLUDES(mutex_);
 
   // connection_gather.cpp: the turn, for calls that were taken.
-  void gather(Rounds rounds) VAC_EXCLUDES(mutex_);
+  void gather(Rounds rounds) noexcept VAC_EXCLUDES(mutex_);
+  void gather_rounds(Rounds rounds) VAC_EXCLUDES(mutex_);
   bool gather_if_free(Rounds rounds) VAC_EXCLUDES(mutex_);
   bool can_gather() VAC_REQUIRES(mutex_);
   std::uint32_t room_for_waiting() VAC_REQUIRES(mutex_);
@@ -228,6 +230,7 @@ class Connection final : private Reactor::Client {
   void make_frame(Place& place) VAC_EXCLUDES(mutex_);
   void let_go(Place& place) VAC_REQUIRES(mutex_);
   void append_to_outbox(std::span<const iovec> frame);
+  void append_to_outbox(wire::FrameHeader& frame);
   void fail_unsent(Place& place, const Error& why) VAC_EXCLUDES(mutex_);
   void next_upload() VAC_EXCLUDES(mutex_);
   void end_upload(Place& place) VAC_REQUIRES(mutex_);

@@ -33,9 +33,18 @@ bool is_small(const vac_call& call) noexcept {
 
 }  // namespace
 
+/// Without memory for what has begun the connection is lost: who has the turn goes on to let it go.
+void Connection::gather(Rounds rounds) noexcept {
+  try {
+    gather_rounds(rounds);
+  } catch (const std::bad_alloc&) {
+    drop_output();
+  }
+}
+
 /// Until there is no more, the channel takes no more, or somebody else waits for the turn; or one
 /// round of that, by a thread that has other things to do.
-void Connection::gather(Rounds rounds) {
+void Connection::gather_rounds(Rounds rounds) {
   std::array<Place*, wire::kMaxCallsInFlight> places{};
   do {
     withdraw_late_frame();
@@ -150,11 +159,20 @@ bool Connection::take_place_for_drop(Drop& drop, Place*& place) {
   return true;
 }
 
+/// All of it or, without memory, nothing.
 void Connection::append_to_outbox(std::span<const iovec> frame) {
+  std::size_t needed = outbox_.size();
+  for (const iovec& part : frame) needed += part.iov_len;
+  if (needed > outbox_.capacity()) outbox_.reserve(std::max(needed, 2 * outbox_.capacity()));
   for (const iovec& part : frame) {
     const auto* const bytes = static_cast<const std::byte*>(part.iov_base);
     outbox_.insert(outbox_.end(), bytes, bytes + part.iov_len);
   }
+}
+
+void Connection::append_to_outbox(wire::FrameHeader& frame) {
+  const iovec piece{&frame, sizeof frame};
+  append_to_outbox({&piece, 1});
 }
 
 void Connection::make_frames(std::span<Place* const> places) {
@@ -227,8 +245,7 @@ void Connection::next_upload() {
       no_more.kind = wire::Kind::data;
       no_more.request = place.encoder.header().request;
       no_more.code = VAC_ECANCELED;
-      const iovec piece{&no_more, sizeof no_more};
-      append_to_outbox({&piece, 1});
+      append_to_outbox(no_more);
     }
     const MutexLock lock(mutex_);
     end_upload(place);

@@ -22,11 +22,6 @@ void advance(std::span<iovec>& pieces, std::size_t bytes) noexcept {
   pieces.front().iov_len -= bytes;
 }
 
-void append(std::vector<std::byte>& to, const wire::FrameHeader& frame) {
-  const auto* bytes = reinterpret_cast<const std::byte*>(&frame);
-  to.insert(to.end(), bytes, bytes + sizeof frame);
-}
-
 }  // namespace
 
 /// Sends the call of a place that has the turn or queues for it. On an error the place is free
@@ -34,6 +29,7 @@ void append(std::vector<std::byte>& to, const wire::FrameHeader& frame) {
 /// its end.
 Status Connection::send_call(Place& place) {
   if (place.queued && !wait_for_turn(place)) return withdraw(place, std::nullopt);
+  bool begun = false;
   try {
     Status encoded = encode(place);
     if (!encoded) {
@@ -42,12 +38,15 @@ Status Connection::send_call(Place& place) {
     }
     bool has_turn = true;
     const Push pushed = push(place.encoder.frame(), place);
-    if (pushed == Push::sent && place.encoder.payload_follows()) has_turn = push_payload(place);
+    begun = pushed == Push::sent;
+    if (begun && place.encoder.payload_follows()) has_turn = push_payload(place);
     if (has_turn) release_turn();
     if (pushed == Push::withdrawn) return withdraw(place, std::nullopt);
     return {};
   } catch (const std::bad_alloc&) {
+    if (begun) channel_->shutdown();  // half a call helps nobody
     release_turn();
+    if (begun) return {};
     return withdraw(place, Error{Errc::no_memory});
   }
 }
@@ -149,21 +148,27 @@ void Connection::release_turn(Next next_holder) {
         if (more && !reactor_awake_ && looked_after()) taking_.reactor->wake(*this);
         break;
       }
-      if (!gathers) {
-        for (const std::uint64_t request : cancels_) {
-          wire::FrameHeader cancel;
-          cancel.kind = wire::Kind::cancel;
-          cancel.request = request;
-          append(outbox_, cancel);
-        }
-        cancels_.clear();
-      }
+      if (!gathers) move_cancels_to_outbox();
     }
     gathered = gathered || gathers;
     if (gathers) gather(Rounds::one);
     flushed = flush_output();
   }
   if (next != nullptr) next->signal.raise();
+}
+
+/// A cancel is advice: one for which there is no memory is left out.
+void Connection::move_cancels_to_outbox() noexcept {
+  try {
+    for (const std::uint64_t request : cancels_) {
+      wire::FrameHeader cancel;
+      cancel.kind = wire::Kind::cancel;
+      cancel.request = request;
+      append_to_outbox(cancel);
+    }
+  } catch (const std::bad_alloc&) {  // their calls go on at the agent
+  }
+  cancels_.clear();
 }
 
 void Connection::send_cancels() {
@@ -186,7 +191,7 @@ bool Connection::push_payload(Place& place) {
       no_more.kind = wire::Kind::data;
       no_more.request = place.request;
       no_more.code = VAC_ECANCELED;
-      append(outbox_, no_more);
+      append_to_outbox(no_more);
       (void)flush_output();
       return true;
     }
