@@ -61,8 +61,8 @@ void Connection::gather_rounds(Rounds rounds) {
   } while (rounds == Rounds::all && !turn_is_wanted());
 }
 
-/// False: the turn is another's, or there is nothing to do in it. After the connection's end what is
-/// left is dropped so, and the calls that it is of end.
+/// False: the turn is another's, or there is nothing to do in it. After the connection's end what
+/// is left is dropped so, and the calls that it is of end.
 bool Connection::gather_if_free(Rounds rounds) {
   {
     const MutexLock lock(mutex_);
