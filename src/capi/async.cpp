@@ -85,37 +85,44 @@ bool in_callback() noexcept { return called_back != nullptr; }
 
 bool Submission::calls_back_here() const noexcept { return called_back == this; }
 
-int Submission::start(vac_session* session, const vac_call_options* options,
-                      vac_call_handle& handle) {
-  if (const int code = check_frame(op_, frame_); code != VAC_OK) return code;
-  session_ = session;
+Status Submission::start(vac_session& session, const vac_call_options* options,
+                         vac_call_handle& handle) noexcept {
+  session_ = &session;
   handle_ = &handle;
   if (options != nullptr) options_ = *options;
   if (options_.completions != nullptr) completions_ = options_.completions->queue;
   // From here on who closes the session waits for the call, and for this thread: the call may be
   // over before its plugin has let go of the thread.
-  session->submissions.fetch_add(2);
+  session.submissions.fetch_add(2);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  core::Session* const core = session->core.load();
-  Status started = refused_visit(session);
-  if (core != nullptr && session->process == process_number()) {
-    call_.op = op_;
-    call_.args = frame_.records().data();
-    call_.arg_count = static_cast<std::uint32_t>(frame_.records().size());
-    call_.meta = frame_.meta();
-    call_.meta_bytes = frame_.meta_bytes();
-    const std::uint32_t timeout_ms =
-        options_.timeout_ms != 0 ? options_.timeout_ms : core->options().timeout_ms;
-    if (timeout_ms != 0) call_.deadline_ns = end_of(timeout_ms);
-    context_.sink = &outputs_;
-    context_.resources = frame_.resources();
-    if (session->progress.function != nullptr) context_.progress = &session->progress;
-    started = give_to_plugin(*core) ? Status{} : core->runtime().call_pool().start(*this);
+  Status started;
+  try {
+    started = begin();
+  } catch (const std::bad_alloc&) {
+    started = Error{Errc::no_memory};
   }
-  leave_session(*session);
-  if (started) return VAC_OK;  // this object may be gone
-  leave_session(*session);
-  return refuse(op_, started.error());
+  leave_session(session);
+  if (!started) leave_session(session);
+  return started;  // after a success this object may be gone
+}
+
+Status Submission::begin() {
+  vac_session& session = *session_;
+  core::Session* const core = session.core.load();
+  if (core == nullptr || session.process != process_number()) return refused_visit(&session);
+  call_.op = op_;
+  call_.args = frame_.records().data();
+  call_.arg_count = static_cast<std::uint32_t>(frame_.records().size());
+  call_.meta = frame_.meta();
+  call_.meta_bytes = frame_.meta_bytes();
+  const std::uint32_t timeout_ms =
+      options_.timeout_ms != 0 ? options_.timeout_ms : core->options().timeout_ms;
+  if (timeout_ms != 0) call_.deadline_ns = end_of(timeout_ms);
+  context_.sink = &outputs_;
+  context_.resources = frame_.resources();
+  if (session.progress.function != nullptr) context_.progress = &session.progress;
+  if (give_to_plugin(*core)) return {};
+  return core->runtime().call_pool().start(*this);
 }
 
 /// True: the plugin has it, or had it.
@@ -233,21 +240,22 @@ int start(vac_session* session, const vac_call_options* options, std::uint32_t o
   if (Status checked = check_options(session, options, handle); !checked) {
     return refuse(op, checked.error());
   }
+  if (const int code = submission->check(); code != VAC_OK) return code;
   HandlePool<vac_call_handle>& handles = process().calls;
   vac_call_handle& taken = *handles.take();
   taken.process = process_number();
   taken.submission.store(submission.get());
   // Before it starts: its function may be told of it at once.
   vac_call_handle* const before = std::exchange(*handle, &taken);
-  const int code = submission->start(session, options, taken);
-  if (code == VAC_OK) {
+  const Status started = submission->start(*session, options, taken);
+  if (started) {
     [[maybe_unused]] const Submission* const owned = submission.release();  // by the handle
-    return code;
+    return VAC_OK;
   }
   *handle = before;
   taken.submission.store(nullptr);
   handles.give_back(taken);
-  return code;
+  return refuse(op, started.error());
 }
 
 void leave_session(vac_session& session) noexcept {

@@ -4,6 +4,7 @@
 
 #include <vac/async.h>
 #include <vac/plugin.h>
+#include <vac/result.hpp>
 
 #include <array>
 #include <cstddef>
@@ -38,9 +39,12 @@ class Submission : public core::CallPool::Task, public core::TakenCall {
 
   Submission* next_done = nullptr;  ///< its queue's
 
-  /// Gives the call to its plugin or to the pool. On failure the thread's last error is set and
-  /// nothing runs. On success it may be over, and this object gone.
-  int start(vac_session* session, const vac_call_options* options, vac_call_handle& handle);
+  /// What no argument can tell alone. VAC_OK, or the thread's last error is set.
+  int check() const { return check_frame(op_, frame_); }
+  /// Gives the call to its plugin or to the pool. On failure nothing runs. On success it may be
+  /// over, and this object gone.
+  Status start(vac_session& session, const vac_call_options* options,
+               vac_call_handle& handle) noexcept;
   bool is_done() const noexcept { return state_.load() == kDone; }
   /// Whether this thread is in the function that is told of it, for which it is done already.
   bool calls_back_here() const noexcept;
@@ -70,6 +74,7 @@ class Submission : public core::CallPool::Task, public core::TakenCall {
   bool become_done() noexcept { return state_.exchange(kDone) == kAwaited; }
   /// What follows success: gives the outputs to the caller, where all have room.
   virtual int give() = 0;
+  Status begin();
   bool give_to_plugin(core::Session& core) noexcept;
   void run() noexcept override;
   void on_end(int code) noexcept override;

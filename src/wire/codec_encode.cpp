@@ -102,9 +102,11 @@ void FrameEncoder::begin(Kind kind, std::uint64_t request, std::size_t record_co
   const std::size_t head = head_bytes(header_);
   const std::size_t room = head + kCopiedPayload + kAlignment * record_count;
   if (capacity_ < room) {
-    capacity_ = align_up(room + room / 2);
-    buffer_.reset(
-        static_cast<std::byte*>(::operator new[](capacity_, std::align_val_t{kAlignment})));
+    const std::size_t more = align_up(room + room / 2);
+    capacity_ = 0;  // without memory for it there is none
+    buffer_.reset();
+    buffer_.reset(static_cast<std::byte*>(::operator new[](more, std::align_val_t{kAlignment})));
+    capacity_ = more;
   }
   used_ = 0;
   const std::size_t filled = sizeof(FrameHeader) + sizeof(vac_arg) * record_count + meta_bytes;
