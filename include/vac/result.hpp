@@ -67,7 +67,8 @@ class [[nodiscard]] Error {
   /// The code as C functions return it; never VAC_OK.
   int value() const noexcept { return static_cast<int>(code_); }
   /// The sentence alone.
-  const std::string& text() const noexcept { return text_; }
+  const std::string& text() const& noexcept { return text_; }
+  std::string text() && noexcept { return std::move(text_); }
   /// The sentence with the code's name: "... (VAC_EINVAL)".
   std::string message() const { return text_ + " (" + error_name(value()) + ")"; }
   /// The same error with "prefix: " before its text.

@@ -97,11 +97,17 @@ Result<Place*> Connection::send_new(vac_call& call, const vac_host* host, Room r
   VAC_TRY(Place * place, take_place(call, *op, host, patience, room));
   if (place == nullptr) return place;
   // Who cancelled the call before it had its place did not find it.
-  if (host != nullptr && host->cancelled(&call) != 0) {
+  if (is_cancelled(call, host)) {
     place->cancelled.store(true, std::memory_order_relaxed);
   }
   VAC_CHECK(send_call(*place));
   return place;
+}
+
+/// Of what is asked on behalf of a call, the host of that call knows.
+bool Connection::is_cancelled(const vac_call& call, const vac_host* host) const noexcept {
+  if (host == nullptr && call.host_priv != nullptr) host = taking_.host;
+  return host != nullptr && host->cancelled(&call) != 0;
 }
 
 /// A place, and the turn if it is free; else the place stands in the queue for it.
@@ -114,6 +120,7 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
       const MutexLock lock(mutex_);
       if (end_) return end_error(op, " before ");
       if (Place* place = table_.try_take(); place != nullptr) {
+        passed_over_ = !waiting_.empty();
         place->call = &call;
         place->op = &op;
         place->host = host;
@@ -150,7 +157,7 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
       }
     }
     if (next != nullptr) next->signal.raise();
-    if (!patience.over() && host != nullptr && host->cancelled(&call) != 0) patience.cancel();
+    if (!patience.over() && is_cancelled(call, host)) patience.cancel();
     if (patience.over()) {
       places_changed_.wake_one();  // what this thread may have been woken for is another's now
       gather_if_free(Rounds::one);
@@ -159,7 +166,7 @@ Result<Place*> Connection::take_place(vac_call& call, const Op& op, const vac_ho
   }
 }
 
-Status Connection::finish(Place& place) {
+Status Connection::finish(Place& place) noexcept {
   Departure departure;
   for (;;) {
     bool lead_here = false;
@@ -187,12 +194,9 @@ Status Connection::finish(Place& place) {
 
 /// Nobody waits for the answer: it is advice.
 void Connection::tell_processor(int processor) noexcept {
-  try {
-    ControlCall call(Control::caller_processor, now_ns() + kAdvicePatienceNs);
-    call.in_u32(static_cast<std::uint32_t>(processor));
-    if (post(call.call())) return;
-  } catch (const std::bad_alloc&) {  // the agent stays where it is
-  }
+  ControlCall call(Control::caller_processor, now_ns() + kAdvicePatienceNs);
+  call.in_u32(static_cast<std::uint32_t>(processor));
+  if (post(call.call())) return;
   const MutexLock lock(mutex_);
   caller_.forget();
 }
@@ -202,23 +206,23 @@ void Connection::drop_resource(std::uint64_t id) noexcept {
 }
 
 void Connection::give_back(Drop drop) noexcept {
+  {
+    const MutexLock lock(mutex_);
+    queue_drop(drop);
+  }
+  send_drops();
+}
+
+void Connection::queue_drop(Drop drop) noexcept {
   try {
-    {
-      const MutexLock lock(mutex_);
-      queue_drop(drop);
-    }
-    send_drops();
+    if (!end_ && drops_.size() < kMostDrops) drops_.push_back(drop);
   } catch (const std::bad_alloc&) {  // the agent keeps it until the connection ends
   }
 }
 
-void Connection::queue_drop(Drop drop) {
-  if (!end_ && drops_.size() < kMostDrops) drops_.push_back(drop);
-}
-
 /// As many as half of the places take: calls that somebody waits for come first. One thread at a
 /// time: a call that has been posted and is answered at once comes back to here.
-void Connection::send_drops() {
+void Connection::send_drops() noexcept {
   for (bool sent = true; sent;) {
     Drop next{Control::resource_drop, 0};
     {
@@ -241,10 +245,14 @@ void Connection::send_drops() {
   }
 }
 
-bool Connection::post(vac_call& call) {
-  auto started = start(call, nullptr, Room::only_if_free);
-  if (!started || *started == nullptr) return false;
-  Place& place = **started;
+bool Connection::post(vac_call& call) noexcept {
+  Place* started = nullptr;
+  try {
+    started = start(call, nullptr, Room::only_if_free).value_or(nullptr);
+  } catch (const std::bad_alloc&) {  // nothing has been sent
+  }
+  if (started == nullptr) return false;
+  Place& place = *started;
   bool answered = false;
   Place* next = nullptr;
   {
@@ -270,13 +278,13 @@ void Connection::cancel(const vac_call& call) noexcept {
     if (owner != nullptr) owner->signal.raise();
   }
   places_changed_.wake_all();
+  resources_changed_.fetch_add(1);
+  resources_changed_.wake_all();
   if (!leader) return;
-  try {
-    // Who reads sleeps in the system until something comes: the answer to this.
-    ControlCall ping(Control::ping, now_ns() + kPingPatienceNs);
-    (void)post(ping.call());
-  } catch (const std::bad_alloc&) {  // the reader ends with what comes next
-  }
+  // Who reads sleeps in the system until something comes: the answer to this. Without it the
+  // reader ends with what comes next.
+  ControlCall ping(Control::ping, now_ns() + kPingPatienceNs);
+  (void)post(ping.call());
 }
 
 /// Marks the calls that the host knows as this one, and tells their owners. True: one of them
@@ -298,6 +306,7 @@ bool Connection::mark_cancelled(const vac_call& call,
   sweep_ = true;  // it may be one that was taken
   // Who waits for a place asks the host.
   if (leads_for_room_) wake(leader_woken_);
+  if (writer_blocked_) wake(writer_woken_);
   places_changed_.fetch_add(1);
   return leader;
 }
@@ -342,10 +351,11 @@ void Connection::wait_for_signal(Place& place) {
   (void)place.impatient();
 }
 
-Status Connection::take_result(const Place& place) {
+Status Connection::take_result(const Place& place) const noexcept {
   if (place.lost) return end_error(*place.op, " during ");
   if (place.code == VAC_OK) return {};
-  return Error{static_cast<Errc>(place.code), place.text}.with_detail(place.detail);
+  return Error{static_cast<Errc>(place.code), concat_if_possible(place.text)}.with_detail(
+      place.detail);
 }
 
 void Connection::free_place(Place& place) {
@@ -382,9 +392,8 @@ Place* Connection::pass_lead(Place* from) {
   }
   leading_ = false;
   if (has_taken() && !reactor_awake_ && looked_after()) taking_.reactor->wake(*this);
-  if (writer_blocked_) {
-    wake(writer_woken_);
-  } else if (place_waiters_ != 0) {
+  if (writer_blocked_) wake(writer_woken_);
+  if (place_waiters_ != 0) {
     places_changed_.fetch_add(1);
     places_changed_.wake_one();
   }
@@ -400,30 +409,38 @@ void Connection::give_up(const char* because) {
   channel_->shutdown();
 }
 
-void Connection::end_of_stream() {
+void Connection::end_of_stream() noexcept {
   const char* because = nullptr;
   {
     const MutexLock lock(mutex_);
     because = given_up_because_;
   }
   if (because != nullptr) {
-    end({Errc::remote_io, concat("connection to ", address_, " was given up, because ", because),
-         "look at the agent's log, and open the session again"});
+    end(Errc::remote_io,
+        concat_if_possible("connection to ", address_, " was given up, because ", because),
+        "look at the agent's log, and open the session again");
   } else {
-    end({Errc::remote_io,
-         concat("connection to ", address_, " was lost (the agent ended or was killed)"),
-         "look at the agent's log, and open the session again when it runs"});
+    end(Errc::remote_io,
+        concat_if_possible("connection to ", address_, " was lost (the agent ended or was killed)"),
+        "look at the agent's log, and open the session again when it runs");
   }
 }
 
+void Connection::end_without_memory() noexcept {
+  end(Errc::remote_io,
+      concat_if_possible("connection to ", address_,
+                         " was closed, because there was no memory for what the agent sent"),
+      "open the session again when there is");
+}
+
 /// The leader has found the end: every call in flight fails, and every later one.
-void Connection::end(End why) {
+void Connection::end(Errc code, std::string what, std::string_view remedy) noexcept {
   std::array<Place*, wire::kMaxCallsInFlight> ended{};
   std::size_t count = 0;
   {
     const MutexLock lock(mutex_);
     if (end_) return;
-    end_ = std::move(why);
+    end_ = {code, std::move(what), concat_if_possible(remedy)};
     cancels_.clear();
     drops_.clear();
     for (Place& place : table_.places()) {
@@ -450,20 +467,25 @@ void Connection::end(End why) {
   for (std::size_t i = 0; i < count; ++i) ended[i]->signal.raise();
 }
 
-Error Connection::end_error(const Op& op, std::string_view when) const {
-  return Error{end_->code, concat(end_->what, when, op.name, ": ", end_->remedy)};
+Error Connection::end_error(const Op& op, std::string_view when) const noexcept {
+  std::string_view what = end_->what;
+  std::string_view remedy = end_->remedy;
+  if (what.empty()) what = "the connection has ended";
+  if (remedy.empty()) remedy = "open the session again";
+  return Error{end_->code, concat_if_possible(what, when, op.name, ": ", remedy)};
 }
 
-Error Connection::stop_error(const Op& op, Patience::Stop stop) const {
+Error Connection::stop_error(const Op& op, Patience::Stop stop) const noexcept {
   if (stop == Patience::Stop::interrupted) {
-    return Error{Errc::interrupted, concat(op.name, ": interrupted by a signal")};
+    return Error{Errc::interrupted, concat_if_possible(op.name, ": interrupted by a signal")};
   }
   if (stop == Patience::Stop::cancelled) {
-    return Error{Errc::cancelled, concat(op.name, ": cancelled")};
+    return Error{Errc::cancelled, concat_if_possible(op.name, ": cancelled")};
   }
-  return Error{Errc::timed_out, concat(op.name, ": no answer from ", address_,
-                                       " in time: the agent may be busy; try again, or give the "
-                                       "call more time")};
+  return Error{Errc::timed_out,
+               concat_if_possible(op.name, ": no answer from ", address_,
+                                  " in time: the agent may be busy; try again, or give the call "
+                                  "more time")};
 }
 
 }  // namespace vac::remote

@@ -82,7 +82,7 @@ class Connection final : private Reactor::Client {
   /// room: it may be waiting for itself.
   Result<Place*> start(vac_call& call, const vac_host* host, Room room);
   /// The second half, once for every started call, by the thread that started it.
-  Status finish(Place& place);
+  Status finish(Place& place) noexcept;
   /// Takes a call and does not wait: the host is told by `complete`, maybe before this returns.
   /// Until then the call and its memory must stay. Any number may be taken; those that are too many
   /// for the connection wait their turn. False: none can be taken now, and nothing has been done.
@@ -93,7 +93,7 @@ class Connection final : private Reactor::Client {
   void stop_taking() noexcept;
 
   /// Sends a call whose reply is of no interest. False: there is no room now, or it failed.
-  bool post(vac_call& call) VAC_EXCLUDES(mutex_);
+  bool post(vac_call& call) noexcept VAC_EXCLUDES(mutex_);
   /// Makes run() and finish() of the call, and of those on its behalf, return VAC_ECANCELED soon:
   /// at once, or with the agent's next sign of life where the call's thread is the one that reads.
   /// Without effect on a call that is done or not here.
@@ -112,6 +112,9 @@ class Connection final : private Reactor::Client {
   /// waiting for an answer; to be called when a buffer is gone. The end of a call looks as well.
   void return_regions() noexcept VAC_EXCLUDES(mutex_);
 
+  /// Counts what may interest who waits for a resource that another call uploads: calls that are
+  /// cancelled, and what its users themselves count here.
+  FutexWord& resources_changed() noexcept { return resources_changed_; }
   /// The connection has ended and will not come back.
   bool ended() const noexcept VAC_EXCLUDES(mutex_);
   const std::string& address() const noexcept { return address_; }
@@ -119,7 +122,8 @@ class Connection final : private Reactor::Client {
   std::uint64_t largest_frame() const noexcept { return largest_frame_; }
 
  private:
-  /// Why the connection has ended, for messages: "<what> during <op>: <remedy>".
+  /// Why the connection has ended, for messages: "<what> during <op>: <remedy>". The texts are
+  /// empty if there was no memory for them.
   struct End {
     Errc code;
     std::string what, remedy;
@@ -168,24 +172,26 @@ class Connection final : private Reactor::Client {
   Result<Place*> send_new(vac_call& call, const vac_host* host, Room room) VAC_EXCLUDES(mutex_);
   Result<Place*> take_place(vac_call& call, const Op& op, const vac_host* host, Patience& patience,
                             Room room) VAC_EXCLUDES(mutex_);
+  bool is_cancelled(const vac_call& call, const vac_host* host) const noexcept;
   bool mark_cancelled(const vac_call& call, std::array<Place*, wire::kMaxCallsInFlight>& owners)
       VAC_EXCLUDES(mutex_);
   bool try_leave(Place& place, Departure& departure) VAC_REQUIRES(mutex_);
   void wait_for_signal(Place& place);
   void give_back(Drop drop) noexcept VAC_EXCLUDES(mutex_);
-  void queue_drop(Drop drop) VAC_REQUIRES(mutex_);
-  void send_drops() VAC_EXCLUDES(mutex_);
+  void queue_drop(Drop drop) noexcept VAC_REQUIRES(mutex_);
+  void send_drops() noexcept VAC_EXCLUDES(mutex_);
   void tell_processor(int processor) noexcept VAC_EXCLUDES(mutex_);
-  Status take_result(const Place& place) VAC_REQUIRES(mutex_);
+  Status take_result(const Place& place) const noexcept VAC_REQUIRES(mutex_);
   void free_place(Place& place) VAC_REQUIRES(mutex_);
   Place* pass_lead(Place* from) VAC_REQUIRES(mutex_);
   void wake(bool& whom) VAC_REQUIRES(mutex_);
   void awake(bool& who) VAC_REQUIRES(mutex_);
   void give_up(const char* because) VAC_EXCLUDES(mutex_);
-  void end_of_stream() VAC_EXCLUDES(mutex_);
-  void end(End why) VAC_EXCLUDES(mutex_);
-  Error end_error(const Op& op, std::string_view when) const VAC_REQUIRES(mutex_);
-  Error stop_error(const Op& op, Patience::Stop stop) const;
+  void end_of_stream() noexcept VAC_EXCLUDES(mutex_);
+  void end_without_memory() noexcept VAC_EXCLUDES(mutex_);
+  void end(Errc code, std::string what, std::string_view remedy) noexcept VAC_EXCLUDES(mutex_);
+  Error end_error(const Op& op, std::string_view when) const noexcept VAC_REQUIRES(mutex_);
+  Error stop_error(const Op& op, Patience::Stop stop) const noexcept;
 
   // connection_regions.cpp: shared memory.
   Status accept_descriptor(std::int64_t deadline_ns) VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
@@ -195,13 +201,13 @@ class Connection final : private Reactor::Client {
       VAC_REQUIRES(growth_) VAC_EXCLUDES(mutex_);
   bool region_unanswered() VAC_EXCLUDES(mutex_);
   bool return_late_region(const Place& place) VAC_EXCLUDES(mutex_);  // the leader's
-  void queue_surplus() VAC_EXCLUDES(mutex_);
+  void queue_surplus() noexcept VAC_EXCLUDES(mutex_);
   void end_pins(Place& place) VAC_REQUIRES(mutex_);
 
   // connection_send.cpp: the turn.
   Status encode(Place& place) VAC_EXCLUDES(mutex_);
   Status send_call(Place& place) VAC_EXCLUDES(mutex_);
-  Status withdraw(Place& place, std::optional<Error> why) VAC_EXCLUDES(mutex_);
+  Status withdraw(Place& place, std::optional<Error> why) noexcept VAC_EXCLUDES(mutex_);
   bool wait_for_turn(Place& place) VAC_EXCLUDES(mutex_);
   bool lend_turn(Place& place) VAC_EXCLUDES(mutex_);
   enum class Next : std::uint8_t { whoever_comes, who_waits };
@@ -219,7 +225,7 @@ class Connection final : private Reactor::Client {
   // connection_gather.cpp: the turn, for calls that were taken.
   void gather(Rounds rounds) noexcept VAC_EXCLUDES(mutex_);
   void gather_rounds(Rounds rounds) VAC_EXCLUDES(mutex_);
-  bool gather_if_free(Rounds rounds) VAC_EXCLUDES(mutex_);
+  bool gather_if_free(Rounds rounds) noexcept VAC_EXCLUDES(mutex_);
   bool can_gather() VAC_REQUIRES(mutex_);
   std::uint32_t room_for_waiting() VAC_REQUIRES(mutex_);
   std::size_t take_places(std::span<Place*> places) VAC_EXCLUDES(mutex_);
@@ -231,7 +237,7 @@ class Connection final : private Reactor::Client {
   void let_go(Place& place) VAC_REQUIRES(mutex_);
   void append_to_outbox(std::span<const iovec> frame);
   void append_to_outbox(wire::FrameHeader& frame);
-  void fail_unsent(Place& place, const Error& why) VAC_EXCLUDES(mutex_);
+  void fail_unsent(Place& place, Error why) noexcept VAC_EXCLUDES(mutex_);
   void next_upload() VAC_EXCLUDES(mutex_);
   void end_upload(Place& place) VAC_REQUIRES(mutex_);
   void withdraw_late_frame() VAC_EXCLUDES(mutex_);
@@ -245,9 +251,9 @@ class Connection final : private Reactor::Client {
   bool has_taken() const noexcept VAC_REQUIRES(mutex_);
   void note_over(const Place& place) noexcept VAC_REQUIRES(mutex_);
   std::size_t collect(Overs& overs) VAC_EXCLUDES(mutex_);
-  Over leave(Place& place) VAC_REQUIRES(mutex_);
-  void complete(const Over& over) VAC_EXCLUDES(mutex_);
-  void settle(Rounds rounds) VAC_EXCLUDES(mutex_);
+  Over leave(Place& place) noexcept VAC_REQUIRES(mutex_);
+  void complete(const Over& over) noexcept VAC_EXCLUDES(mutex_);
+  void settle(Rounds rounds) noexcept VAC_EXCLUDES(mutex_);
   bool sweep_is_due() VAC_EXCLUDES(mutex_);
   void sweep() VAC_EXCLUDES(mutex_);
   bool sweep_places(std::int64_t& next_ns) VAC_REQUIRES(mutex_);
@@ -275,7 +281,7 @@ class Connection final : private Reactor::Client {
   Place* take_frame(const wire::FrameHeader& header) VAC_EXCLUDES(mutex_);
   bool plan_reply(Place& place);
   void take_failure(Place& place, const wire::FrameHeader& header);
-  bool breach(std::string_view how) VAC_EXCLUDES(mutex_);
+  bool breach(std::string_view how) noexcept VAC_EXCLUDES(mutex_);
 
   const std::unique_ptr<transport::Channel> channel_;
   const Fd wake_event_;  // for who polls: a writer while another leads, a leader who wants room
@@ -304,6 +310,7 @@ class Connection final : private Reactor::Client {
   const char* given_up_because_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::optional<End> end_ VAC_GUARDED_BY(mutex_);
   CallerProcessor caller_ VAC_GUARDED_BY(mutex_);
+  FutexWord resources_changed_;
   FutexWord places_changed_;  // counts what may interest who waits for a place
 
   // Of calls that were taken.

@@ -150,6 +150,47 @@ TEST(ConnectionCancel, OfACallThatWaitsForAPlaceSendsNothing) {
   EXPECT_THAT(taker.result(), Succeeds());
 }
 
+/// Calls that nobody waits for, until the pipe takes no more.
+void fill_pipe(Link& link) {
+  for (bool room = true; room;) {
+    NoopCall call(4000);
+    call.deadline_in_ms(20);
+    room = link.connection->post(call.call());
+  }
+}
+
+TEST(ConnectionCancel, OfACallThatWaitsForRoomInThePipeSendsNothing) {
+  Link link({.buffer_bytes = 65536});
+  NoopCall leads;
+  NoopCall waits(4000);
+  Caller leader(link, leads);
+  const ReceivedFrame first = link.agent.receive();
+  leader.wait_until_asleep();
+  fill_pipe(link);
+  Caller waiter(link, waits);
+  waiter.wait_until_asleep();
+  waiter.cancel();
+  EXPECT_THAT(waiter.result(), kCancelled);
+  link.agent.close();
+  EXPECT_THAT(leader.result(), FailsWith(VAC_EREMOTEIO, HasSubstr("was lost")));
+}
+
+TEST(ConnectionCancel, OfACallThatIsHalfSentHasTheGrace) {
+  Times times;
+  times.grace = 20 * kMillisecondNs;
+  Link link({.buffer_bytes = 65536, .times = times});
+  NoopCall leads;
+  NoopCall half(std::size_t{1} << 20);
+  Caller leader(link, leads);
+  const ReceivedFrame first = link.agent.receive();
+  leader.wait_until_asleep();
+  Caller sender(link, half);
+  sender.wait_until_asleep();
+  sender.cancel();
+  EXPECT_THAT(sender.result(), kCancelled);
+  EXPECT_THAT(leader.result(), FailsWith(VAC_EREMOTEIO, HasSubstr("was given up")));
+}
+
 TEST(ConnectionCancel, ReachesTheCallsOnItsBehalf) {
   Link link;
   NoopCall parent;

@@ -63,7 +63,7 @@ void Connection::gather_rounds(Rounds rounds) {
 
 /// False: the turn is another's, or there is nothing to do in it. After the connection's end what
 /// is left is dropped so, and the calls that it is of end.
-bool Connection::gather_if_free(Rounds rounds) {
+bool Connection::gather_if_free(Rounds rounds) noexcept {
   {
     const MutexLock lock(mutex_);
     if (sending_) return false;
@@ -140,9 +140,12 @@ void Connection::gather_drops() {
       append_to_outbox(place->encoder.frame());
     } catch (const std::bad_alloc&) {  // the agent keeps it until the connection ends
       const MutexLock lock(mutex_);
-      free_place(*place);
+      place->done = true;
+      end_upload(*place);
       return;
     }
+    const MutexLock lock(mutex_);
+    end_upload(*place);
   }
 }
 
@@ -154,7 +157,8 @@ bool Connection::take_place_for_drop(Drop& drop, Place*& place) {
   place = table_.try_take();
   place->op = find_op(static_cast<std::uint32_t>(drop.release));
   place->host = nullptr;
-  place->abandoned = true;
+  // Its encoder is in use, whatever the agent answers.
+  place->abandoned = place->uploading = true;
   table_.number(*place);
   return true;
 }
@@ -215,12 +219,12 @@ void Connection::make_frame(Place& place) {
 }
 
 /// Nothing of the call has left.
-void Connection::fail_unsent(Place& place, const Error& why) {
+void Connection::fail_unsent(Place& place, Error why) noexcept {
   const MutexLock lock(mutex_);
   place.done = true;
   place.code = why.value();
   place.detail = why.detail();
-  place.text = why.text();
+  place.text = std::move(why).text();
 }
 
 /// Makes the next data frame go. A call that is answered already, or is to end, is cut short.
@@ -270,11 +274,11 @@ void Connection::withdraw_late_frame() {
   if (!std::exchange(going_, {}).head) {
     uploads_.push_back(&place);  // to be cut short
   } else {
+    Error why = stop_error(*place.op, place.patience.stop());
     place.uploading = false;
     place.done = true;
-    const Error why = stop_error(*place.op, place.patience.stop());
     place.code = why.value();
-    place.text = why.text();
+    place.text = std::move(why).text();
   }
   let_go(place);
 }

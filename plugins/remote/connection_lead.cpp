@@ -43,8 +43,7 @@ void Connection::lead(Place* own, Patience& patience) {
       receive(own, patience);
     }
   } catch (const std::bad_alloc&) {
-    end({Errc::no_memory, concat("connection to ", address_, " was closed"),
-         "there is no memory for what the agent sent"});
+    end_without_memory();
   }
 }
 
@@ -83,8 +82,7 @@ void Connection::receive_now() {
   try {
     if (receive_some(Wait::now) > 0) (void)handle_frames();
   } catch (const std::bad_alloc&) {
-    end({Errc::no_memory, concat("connection to ", address_, " was closed"),
-         "there is no memory for what the agent sent"});
+    end_without_memory();
   }
 }
 
@@ -164,11 +162,11 @@ bool Connection::handle_frames() {
   return goes_on;
 }
 
-bool Connection::breach(std::string_view how) {
-  end({Errc::protocol,
-       concat("connection to ", address_, " was closed, because the agent broke the protocol (",
-              how, ")"),
-       "see whether the agent is of this version"});
+bool Connection::breach(std::string_view how) noexcept {
+  end(Errc::protocol,
+      concat_if_possible("connection to ", address_,
+                         " was closed, because the agent broke the protocol (", how, ")"),
+      "see whether the agent is of this version");
   return false;
 }
 
@@ -180,10 +178,10 @@ bool Connection::on_head() {
     case wire::Kind::data:
       return on_data(header);
     case wire::Kind::goodbye: {
-      std::string text = wire::failure_text(reader_.head());
-      if (text.empty()) text = "it gave no reason";
-      end({static_cast<Errc>(wire::failure_code(header, VAC_EREMOTEIO)),
-           concat("the agent at ", address_, " ended the connection"), std::move(text)});
+      const std::string text = wire::failure_text(reader_.head());
+      end(static_cast<Errc>(wire::failure_code(header, VAC_EREMOTEIO)),
+          concat_if_possible("the agent at ", address_, " ended the connection"),
+          text.empty() ? "it gave no reason" : text);
       return false;
     }
     default:

@@ -165,13 +165,17 @@ void Connection::return_regions() noexcept {
 }
 
 /// The same by who must not wait: whoever gathers sends them.
-void Connection::queue_surplus() {
+void Connection::queue_surplus() noexcept {
   if (arena_ == nullptr || !arena_->has_surplus()) return;
-  for (std::unique_ptr<MappedRegion>& region : arena_->take_surplus(now_ns(), times_.region_idle)) {
-    const std::uint32_t id = region->id();
-    region.reset();
-    const MutexLock lock(mutex_);
-    queue_drop({Control::region_drop, id});
+  try {
+    for (std::unique_ptr<MappedRegion>& region :
+         arena_->take_surplus(now_ns(), times_.region_idle)) {
+      const std::uint32_t id = region->id();
+      region.reset();
+      const MutexLock lock(mutex_);
+      queue_drop({Control::region_drop, id});
+    }
+  } catch (const std::bad_alloc&) {  // who looks next tries again
   }
 }
 

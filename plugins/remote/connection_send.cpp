@@ -29,26 +29,27 @@ void advance(std::span<iovec>& pieces, std::size_t bytes) noexcept {
 /// its end.
 Status Connection::send_call(Place& place) {
   if (place.queued && !wait_for_turn(place)) return withdraw(place, std::nullopt);
-  bool begun = false;
+  std::optional<Error> refused;
+  Push pushed = Push::broken;
+  bool has_turn = true;
   try {
-    Status encoded = encode(place);
-    if (!encoded) {
-      release_turn();
-      return withdraw(place, std::move(encoded).error().with_context(place.op->name));
+    if (Status encoded = encode(place); !encoded) {
+      refused = std::move(encoded).error().with_context(place.op->name);
+    } else {
+      pushed = push(place.encoder.frame(), place);
+      const bool follows = pushed == Push::sent && place.encoder.payload_follows();
+      if (follows) has_turn = push_payload(place);
     }
-    bool has_turn = true;
-    const Push pushed = push(place.encoder.frame(), place);
-    begun = pushed == Push::sent;
-    if (begun && place.encoder.payload_follows()) has_turn = push_payload(place);
-    if (has_turn) release_turn();
-    if (pushed == Push::withdrawn) return withdraw(place, std::nullopt);
-    return {};
   } catch (const std::bad_alloc&) {
-    if (begun) channel_->shutdown();  // half a call helps nobody
-    release_turn();
-    if (begun) return {};
-    return withdraw(place, Error{Errc::no_memory});
+    if (pushed == Push::sent) {
+      channel_->shutdown();  // half a call helps nobody
+    } else {
+      refused = Error{Errc::no_memory};
+    }
   }
+  if (has_turn) release_turn();
+  if (refused || pushed == Push::withdrawn) return withdraw(place, std::move(refused));
+  return {};
 }
 
 /// Makes the frame of a call. What it has in regions is busy from now on.
@@ -64,7 +65,7 @@ Status Connection::encode(Place& place) {
 }
 
 /// Frees a place whose call has not been sent.
-Status Connection::withdraw(Place& place, std::optional<Error> why) {
+Status Connection::withdraw(Place& place, std::optional<Error> why) noexcept {
   Place* next = nullptr;
   {
     const MutexLock lock(mutex_);

@@ -92,18 +92,14 @@ std::size_t Connection::collect(Overs& overs) {
   return count;
 }
 
-Connection::Over Connection::leave(Place& place) {
+Connection::Over Connection::leave(Place& place) noexcept {
   Over over{place.call, std::nullopt};
   taken_ &= ~CallTable::bit(place);
   place.taken = false;
-  try {
-    if (!place.done) {
-      over.failure = stop_error(*place.op, place.patience.stop());
-    } else if (place.lost || place.code != VAC_OK) {
-      over.failure = take_result(place).error();
-    }
-  } catch (const std::bad_alloc&) {
-    over.failure = Error{Errc::no_memory};
+  if (!place.done) {
+    over.failure = stop_error(*place.op, place.patience.stop());
+  } else if (place.lost || place.code != VAC_OK) {
+    over.failure = take_result(place).error();
   }
   if (!place.done && cancels_.size() < cancels_.capacity()) cancels_.push_back(place.request);
   if (place.done && !place.uploading) {
@@ -115,27 +111,23 @@ Connection::Over Connection::leave(Place& place) {
   return over;
 }
 
-void Connection::complete(const Over& over) {
+void Connection::complete(const Over& over) noexcept {
   const vac_host& host = *taking_.host;
   int code = VAC_OK;
   if (over.failure) {
     code = over.failure->value();
-    const std::string text = over.failure->text();
-    host.error(host.host, over.call, over.failure->detail(), text.c_str());
+    host.error(host.host, over.call, over.failure->detail(), over.failure->text().c_str());
   }
   host.complete(over.call, code, nullptr);
 }
 
 /// What follows when calls have ended: others get their places and are sent, then who made them are
 /// told.
-void Connection::settle(Rounds rounds) {
+void Connection::settle(Rounds rounds) noexcept {
   Overs overs;
   const std::size_t count = collect(overs);
-  try {
-    if (count != 0) queue_surplus();
-    gather_if_free(rounds);
-  } catch (const std::bad_alloc&) {  // something is left to who comes next
-  }
+  if (count != 0) queue_surplus();
+  gather_if_free(rounds);
   // A thread that waits for the oldest of them finds the others done when it is woken.
   for (std::size_t i = count; i-- > 0;) complete(overs[i]);
 }
@@ -144,13 +136,9 @@ void Connection::settle(Rounds rounds) {
 Error Connection::waiting_error(const vac_call& call) noexcept {
   const Op& op = *find_op(call.op);
   const bool late = call.deadline_ns != 0 && now_ns() >= call.deadline_ns;
-  try {
-    const MutexLock lock(mutex_);
-    if (end_) return end_error(op, " before ");
-    return stop_error(op, late ? Patience::Stop::expired : Patience::Stop::cancelled);
-  } catch (const std::bad_alloc&) {
-    return Error{Errc::no_memory};
-  }
+  const MutexLock lock(mutex_);
+  if (end_) return end_error(op, " before ");
+  return stop_error(op, late ? Patience::Stop::expired : Patience::Stop::cancelled);
 }
 
 bool Connection::sweep_is_due() {
@@ -215,20 +203,20 @@ Reactor::Interest Connection::react(bool ready) noexcept {
   Reactor::Interest interest;
   do {
     bool reads = begin_reaction(ready);
-    try {
-      for (int i = 0; reads && i < kReadsInARow; ++i) {
-        own_ = nullptr;
+    for (int i = 0; reads && i < kReadsInARow; ++i) {
+      own_ = nullptr;
+      try {
         if (receive_some(transport::Wait::now) <= 0) break;
         reads = dispatch();
-        to_settle_ = false;
-        settle(Rounds::all);
+      } catch (const std::bad_alloc&) {
+        end_without_memory();
+        break;
       }
-      if (sweep_is_due()) sweep();
+      to_settle_ = false;
       settle(Rounds::all);
-    } catch (const std::bad_alloc&) {
-      end({Errc::no_memory, concat("connection to ", address_, " was closed"),
-           "there is no memory for what the agent sent"});
     }
+    if (sweep_is_due()) sweep();
+    settle(Rounds::all);
     ready = false;
   } while (!end_reaction(interest));
   return interest;

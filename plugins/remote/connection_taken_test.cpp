@@ -467,6 +467,42 @@ TEST(ConnectionTaken, MixWithCallsOfThreads) {
   }
 }
 
+/// More threads than there are places, none of which is ever free for long.
+TEST(ConnectionTaken, HaveEverySecondPlaceAmongThreadsThatWaitForOne) {
+  constexpr std::uint64_t kSoon = 50;
+  for (const std::uint32_t room : {1U, 4U}) {
+    TakingLink taking({.calls_in_flight = room});
+    std::atomic<bool> taken{false}, stops{false};
+    std::uint64_t before = 0;
+    Script script(taking.link, [&] {
+      for (std::size_t left = room + 4; left != 0;) {
+        ReceivedFrame frame = taking.agent().receive();
+        if (frame.argument(0).bytes == 7) {
+          stops = true;
+        } else if (taken && !stops) {
+          ++before;
+        }
+        taking.agent().reply(frame);
+        if (frame.argument(0).bytes == 1) --left;
+      }
+    });
+    std::vector<std::thread> threads;
+    for (std::uint32_t i = 0; i < room + 4; ++i) {
+      threads.emplace_back([&] {
+        while (!stops) EXPECT_THAT(NoopCall().run(taking.connection()), Succeeds());
+        EXPECT_THAT(NoopCall(1).run(taking.connection()), Succeeds());
+      });
+    }
+    TakenNoop call(7);
+    call.start(taking.connection());
+    taken = true;
+    EXPECT_THAT(call.wait(), Succeeds());
+    for (std::thread& thread : threads) thread.join();
+    script.join();
+    EXPECT_LE(before, kSoon);
+  }
+}
+
 TEST(ConnectionTaken, AreReadByAThreadThatWaitsForItsOwn) {
   TakingLink taking;
   std::atomic<bool> leads{false};

@@ -10,9 +10,9 @@
 #include <memory>
 #include <optional>
 
-#include "base/futex_word.hpp"
 #include "base/mutex.hpp"
 #include "connection.hpp"
+#include "patience.hpp"
 
 namespace vac::remote {
 
@@ -38,6 +38,7 @@ class RemoteResource {
 
  private:
   Result<std::uint64_t> wait_for_id(const vac_call& call, bool& uploads) VAC_EXCLUDES(mutex_);
+  Error left_waiting(Patience::Stop why) const;
 
   const std::shared_ptr<Connection> connection_;
   const vac_resource_view& view_;
@@ -47,7 +48,6 @@ class RemoteResource {
   Mutex mutex_;
   bool uploading_ VAC_GUARDED_BY(mutex_) = false;
   std::optional<Error> failure_ VAC_GUARDED_BY(mutex_);  // of the last attempt
-  FutexWord attempts_;                                   // counts those that have ended
 };
 
 }  // namespace vac::remote

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <map>
 #include <string>
+#include <thread>
 
+#include "connection_fixture.hpp"
 #include "patience.hpp"
 #include "plugin_fixture.hpp"
 
@@ -358,16 +361,90 @@ TEST(RemoteResource, LetsAnotherUploadWhereTheFirstRanOutOfTime) {
 TEST(RemoteResource, StopsAnUploadWhoseCallIsCancelled) {
   TestResource bytes(VAC_RESOURCE_BYTES);
   bytes.add_bytes("bytes", numbered(2 * kMiB));
+  std::atomic<bool>* cancelled = nullptr;
   TestSession session([&](ScriptedPeer& agent) {
     ReceivedFrame add = expect_call(agent, kAdd);
+    *cancelled = true;
     answer_add(agent, add, {0});
     (void)expect_call(agent, kDrop);
     EXPECT_TRUE(agent.at_end());
   });
   void* state = session.attach(bytes);
   LoadCall call(state);
+  cancelled = &call.host.cancelled;
+  EXPECT_EQ(session.submit(call.fake), VAC_ECANCELED);
+  session.detach(state);
+}
+
+TEST(RemoteResource, IsNotAskedForByACallThatIsCancelled) {
+  TestResource bytes(VAC_RESOURCE_BYTES);
+  bytes.add_bytes("bytes", "content");
+  TestSession session([&](ScriptedPeer& agent) { EXPECT_TRUE(agent.at_end()); });
+  void* state = session.attach(bytes);
+  LoadCall call(state);
   call.host.cancelled = true;
   EXPECT_EQ(session.submit(call.fake), VAC_ECANCELED);
+  session.detach(state);
+}
+
+/// A call in a thread of its own.
+class Waiting {
+ public:
+  Waiting(TestSession& session, void* state)
+      : session_(session), call_(state), thread_([this] {
+          sleeper_.is_me();
+          code_ = session_.submit(call_.fake);
+        }) {
+    sleeper_.wait_until_asleep();
+  }
+  /// As the host does it: first it says so to whoever asks.
+  void cancel() {
+    call_.host.cancelled = true;
+    session_.table().cancel(nullptr, &call_.fake.call());
+  }
+  int code() {
+    thread_.join();
+    return code_;
+  }
+  const std::string& error() const { return call_.host.error; }
+
+ private:
+  TestSession& session_;
+  LoadCall call_;
+  Sleeper sleeper_;
+  int code_ = VAC_OK;
+  std::thread thread_;
+};
+
+TEST(RemoteResource, CancelledCallsDoNotWaitForTheUploadOfAnotherNorDoItInstead) {
+  TestResource model(VAC_RESOURCE_URI);
+  model.set_uri("model://slow");
+  std::promise<void> asked, cancelled;
+  TestSession session([&](ScriptedPeer& agent) {
+    (void)expect_call(agent, kOpen);
+    asked.set_value();
+    cancelled.get_future().wait();
+    for (ReceivedFrame frame = agent.receive(); frame.header.kind != wire::Kind::cancel;
+         frame = agent.receive()) {
+      EXPECT_NE(frame.header.code, kOpen) << "it is asked for again";
+      agent.reply(frame);
+    }
+    EXPECT_TRUE(agent.at_end());
+  });
+  void* state = session.attach(model);
+  Waiting uploads(session, state);
+  asked.get_future().wait();
+  Waiting alone(session, state);
+  Waiting with_it(session, state);
+  alone.cancel();
+  EXPECT_EQ(alone.code(), VAC_ECANCELED);
+  EXPECT_THAT(alone.error(), HasSubstr("resource 'model://slow': cancelled"));
+  with_it.cancel();
+  uploads.cancel();
+  cancelled.set_value();
+  EXPECT_EQ(uploads.code(), VAC_ECANCELED);
+  EXPECT_EQ(with_it.code(), VAC_ECANCELED);
+  session.close();
   session.detach(state);
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -49,7 +50,12 @@ class Upload {
 
   Status run(std::span<const std::uint32_t> files) {
     for (const std::uint32_t file : files) total_ += view_.sizes[file];
-    Status result = send_files(files);
+    Status result;
+    try {
+      result = send_files(files);
+    } catch (const std::bad_alloc&) {
+      result = Error{Errc::no_memory};
+    }
     while (in_flight_ != 0) {
       Status finished = finish_oldest();
       if (result && !finished) result = std::move(finished);

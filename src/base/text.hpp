@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,16 @@ std::string concat(const Parts&... parts) {
   std::string out;
   (detail::append_part(out, parts), ...);
   return out;
+}
+
+/// The same where nothing may be thrown: empty if there is no memory for it.
+template <class... Parts>
+std::string concat_if_possible(const Parts&... parts) noexcept {
+  try {
+    return concat(parts...);
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 /// Lower-case hexadecimal, two digits a byte.
