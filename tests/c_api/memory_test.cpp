@@ -7,70 +7,25 @@
 #include <stdlib.h>
 #include <vac/vac.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <limits>
-#include <new>
+#include <cstdint>
 #include <string>
 
-#include "support/memory_may_run_out.hpp"
+#include "support/starved_memory.hpp"
 #include "support/test_paths.hpp"
 
 namespace {
 
-/// Allocations of this thread that still succeed.
-thread_local long allocations_left = std::numeric_limits<long>::max();
-
-void* allocate(std::size_t bytes, std::size_t alignment) {
-  if (allocations_left == 0) return nullptr;
-  if (allocations_left != std::numeric_limits<long>::max()) --allocations_left;
-  void* memory = nullptr;
-  if (::posix_memalign(&memory, alignment, bytes == 0 ? 1 : bytes) != 0) return nullptr;
-  return memory;
-}
-
-void* allocate_or_throw(std::size_t bytes, std::size_t alignment) {
-  void* const memory = allocate(bytes, alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-constexpr std::size_t kUsual = alignof(std::max_align_t);
-
-}  // namespace
-
-void* operator new(std::size_t bytes) { return allocate_or_throw(bytes, kUsual); }
-void* operator new[](std::size_t bytes) { return allocate_or_throw(bytes, kUsual); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t bytes, std::align_val_t alignment) {
-  return allocate_or_throw(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  return allocate(bytes, kUsual);
-}
-void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
-  return allocate(bytes, kUsual);
-}
-void operator delete(void* memory) noexcept { ::free(memory); }
-void operator delete[](void* memory) noexcept { ::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { ::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { ::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { ::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { ::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { ::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { ::free(memory); }
-
-namespace {
+using vac::test::StarvedMemory;
 
 /// Calls `body` with room for 0, 1, 2, ... allocations until it succeeds; returns how many it took.
 template <class Body>
 long starve(const Body& body) {
   for (long room = 0; room < 100'000; ++room) {
-    allocations_left = room;
-    const int code = body();
-    allocations_left = std::numeric_limits<long>::max();
+    int code = VAC_OK;
+    {
+      const StarvedMemory starved(room, StarvedMemory::Fails::all);
+      code = body();
+    }
     if (code == VAC_OK) return room;
     EXPECT_EQ(code, VAC_ENOMEM) << room << ": " << vac_error_message();
     EXPECT_THAT(vac_error_message(), testing::HasSubstr("(VAC_ENOMEM)")) << room;
