@@ -130,7 +130,7 @@ class Client {
     }
     int code = VAC_OK;
     if (random_.one_in(3)) {
-      job->input.resize(random_.one_in(50) ? 1 + random_.below(80'000) : 1 + random_.below(64));
+      job->input.resize(next_size());
       random_.fill(std::as_writable_bytes(std::span(job->input)));
       job->output.resize(job->input.size());
       code = vac_fpga_arraycopy_submit(session_, &options, job->input.data(), job->input.size(),
@@ -148,6 +148,13 @@ class Client {
     }
     jobs_.push_back(std::move(job));
     return true;
+  }
+
+  /// In integers: now and then more than a socket takes at once, or a frame.
+  std::size_t next_size() {
+    if (random_.one_in(500)) return 1 + random_.below(1'000'000);
+    if (random_.one_in(50)) return 1 + random_.below(80'000);
+    return 1 + random_.below(64);
   }
 
   int finish(Job& job, bool closed) {
