@@ -236,9 +236,8 @@ class FilesTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for outside in ("/usr/lib", "../lib"):
                 where = f"-DCMAKE_INSTALL_LIBDIR={outside}"
-                told = run(
-                    "cmake", "-S", ROOT, "-B", folder, "-DBUILD_TESTING=OFF", where, status=1
-                )
+                files = ("-G", "Ninja", "-S", ROOT, "-B", folder)
+                told = run("cmake", *files, "-DBUILD_TESTING=OFF", where, status=1)
                 self.assertIn(f"CMAKE_INSTALL_LIBDIR={outside} is not inside the prefix", told)
 
 
