@@ -21,20 +21,20 @@ class StarvedMemory {
   enum class Fails : bool { one, all };
 
   StarvedMemory(long room, Fails which) {
-    fails_ = which;
-    left_ = room;
+    fails = which;
+    left = room;
   }
-  ~StarvedMemory() { left_ = kEnough; }
+  ~StarvedMemory() { left = kEnough; }
   StarvedMemory(const StarvedMemory&) = delete;
   StarvedMemory& operator=(const StarvedMemory&) = delete;
 
   /// Whether an allocation has failed so far.
-  static bool felt() noexcept { return left_.load() < 0; }
+  static bool felt() noexcept { return left.load() < 0; }
 
   static void* allocate(std::size_t bytes, std::size_t alignment) noexcept {
-    if (left_.load(std::memory_order_relaxed) != kEnough) {
-      const long left = left_.fetch_sub(1);
-      if (left == 0 || (left < 0 && fails_.load() == Fails::all)) return nullptr;
+    if (left.load(std::memory_order_relaxed) != kEnough) {
+      const long before = left.fetch_sub(1);
+      if (before == 0 || (before < 0 && fails.load() == Fails::all)) return nullptr;
     }
     void* memory = nullptr;
     return ::posix_memalign(&memory, alignment, bytes == 0 ? 1 : bytes) == 0 ? memory : nullptr;
@@ -47,8 +47,8 @@ class StarvedMemory {
 
  private:
   static constexpr long kEnough = std::numeric_limits<long>::max();
-  static inline std::atomic<long> left_{kEnough};
-  static inline std::atomic<Fails> fails_{Fails::all};
+  static inline std::atomic<long> left{kEnough};
+  static inline std::atomic<Fails> fails{Fails::all};
 };
 
 inline constexpr std::size_t kUsualAlignment = alignof(std::max_align_t);
