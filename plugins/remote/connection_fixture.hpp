@@ -7,13 +7,9 @@
 #include <vac/ops.h>
 #include <vac/plugin.h>
 
-#include <unistd.h>
-
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <exception>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,8 +22,11 @@
 #include "connection.hpp"
 #include "support/fake_host.hpp"
 #include "support/scripted_agent.hpp"
+#include "support/sleeper.hpp"
 
 namespace vac::remote {
+
+using test::Sleeper;
 
 inline constexpr std::int64_t kMillisecondNs = 1'000'000;
 
@@ -145,29 +144,6 @@ class Script {
 
  private:
   std::thread thread_;
-};
-
-/// The sleep of a thread of this process, as the system tells: what it waits for is not to be had
-/// yet.
-class Sleeper {
- public:
-  /// Called by the thread.
-  void is_me() { id_.store(static_cast<int>(::gettid())); }
-  /// Called by another: returns when the thread sleeps in a system call.
-  void wait_until_asleep() const {
-    while (id_.load() == 0) std::this_thread::yield();
-    for (;;) {
-      std::ifstream status("/proc/self/task/" + std::to_string(id_.load()) + "/stat");
-      std::string text;
-      std::getline(status, text);
-      const std::size_t state = text.rfind(')') + 2;
-      if (state < text.size() && text[state] == 'S') return;
-      std::this_thread::yield();
-    }
-  }
-
- private:
-  std::atomic<int> id_{0};
 };
 
 MATCHER_P2(FailsWith, code, text, "") {

@@ -70,6 +70,7 @@ void Crew::assign_execution() {
 
 void Crew::leave_watch(Worker& worker) {
   if (!std::exchange(worker.watching, false)) return;
+  if (duties_ != nullptr) duties_->hand_over(worker);
   if (watchers_.fetch_sub(1) > 1) return;
   const MutexLock lock(mutex_);
   if (watchers_.load() == 0 && !stopping_ && assign(Role::watch)) watchers_.fetch_add(1);

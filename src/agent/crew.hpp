@@ -35,6 +35,8 @@ class Crew {
    public:
     /// Watches until it has left the watch or the crew stops.
     virtual void watch(Worker& worker) = 0;
+    /// Of a thread that leaves the watch: gives what it has not looked at yet to who watches then.
+    virtual void hand_over(Worker& worker) = 0;
     /// Sets the group of a call that is about to be queued.
     virtual void find_group(CallTask& task) = 0;
     /// Answers a call that was cancelled before it was queued.

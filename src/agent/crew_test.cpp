@@ -31,6 +31,7 @@ class Script final : public Crew::Duties {
     changed_.notify_all();
     while (!over_) changed_.wait(mutex_);  // blocks, as on a connection
   }
+  void hand_over(Worker& /*worker*/) override {}
   void find_group(CallTask& task) override { task.group = group; }
   void end_cancelled(TaskPtr task) override {
     EXPECT_TRUE(task->context.cancelled);

@@ -62,7 +62,9 @@ void Watch::watch(Worker& worker) {
   while (worker.watching && !services_.crew.stopping()) {
     const std::size_t count = services_.poller.wait(events);
     services_.housekeeping.watch_idleness();
-    for (std::size_t i = 0; i < count && !services_.crew.stopping(); ++i) {
+    // Who leaves the watch on the way has handed over what is left.
+    for (std::size_t i = 0; i < count && worker.watching && !services_.crew.stopping(); ++i) {
+      worker.left = std::span(events).first(count).subspan(i + 1);
       switch (events[i].kind) {
         case Poller::Kind::connection:
           on_connection(worker, events[i], i + 1 == count);
@@ -80,19 +82,33 @@ void Watch::watch(Worker& worker) {
           break;
       }
     }
+    worker.left = {};
     finish_batch(worker);
   }
   services_.crew.leave_watch(worker);
 }
 
+/// Input that was there when the batch began is an event again, for who watches now. All other
+/// events are level-triggered.
+void Watch::hand_over(Worker& worker) {
+  for (const Poller::Event& event : std::exchange(worker.left, {})) {
+    if (event.kind != Poller::Kind::connection) continue;
+    if (const auto connection = services_.connections.find(event.connection)) connection->listen();
+  }
+}
+
 /// Calls that were read wait for the rest of their batch of events, which is quick, so that no
 /// event waits for a call. The same holds for the ends of connections, where plugins close their
-/// sessions.
+/// sessions; nor does such an end wait for a call.
 void Watch::finish_batch(Worker& worker) {
   if (worker.calls.empty() && worker.ended.empty()) return;
-  services_.crew.leave_watch(worker);
-  run_calls(worker, false);
-  worker.ended.clear();
+  if (worker.ended.empty()) {
+    services_.crew.leave_watch(worker);
+    run_calls(worker, false);
+  } else {
+    services_.crew.step_aside(worker);
+    worker.ended.clear();
+  }
 }
 
 void Watch::accept(std::uint32_t index) {
@@ -153,7 +169,8 @@ void Watch::on_timer(Worker& worker) {
   const std::int64_t now = now_ns();
   try {
     if (!services_.housekeeping.tick(now)) return;
-    services_.crew.leave_watch(worker);  // unloading a model takes its time
+    services_.crew.step_aside(worker);  // unloading a model takes its time
+    worker.ended.clear();
     services_.housekeeping.trim(now);
   } catch (const std::bad_alloc&) {  // the next tick finds what this one has left
     services_.refusals.write(now, LogLevel::error, "no memory is left");

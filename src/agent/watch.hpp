@@ -32,6 +32,7 @@ class Watch final : public Crew::Duties {
   void drain() noexcept { draining_.store(true, std::memory_order_release); }
 
   void watch(Worker& worker) override;
+  void hand_over(Worker& worker) override;
   void find_group(CallTask& task) override;
   void end_cancelled(TaskPtr task) override;
   void execute(Worker& worker, std::vector<TaskPtr>& calls) override;

@@ -12,6 +12,7 @@
 
 #include "agent/call_task.hpp"
 #include "agent/frame_reader.hpp"
+#include "agent/poller.hpp"
 
 namespace vac::agent {
 
@@ -26,11 +27,12 @@ struct Worker {
   Worker& operator=(const Worker&) = delete;
 
   alignas(wire::kAlignment) std::array<std::byte, kStagingBytes> staging;
-  CallTask quick;                  ///< the call that runs where it was read
-  wire::FrameEncoder encoder;      ///< failures and other short frames
-  std::vector<std::byte> replies;  ///< of the calls of one receive, to leave in one send
-  std::vector<TaskPtr> calls;      ///< read, and to be run or queued
-  bool watching = false;           ///< counted among the watchers
+  CallTask quick;                       ///< the call that runs where it was read
+  wire::FrameEncoder encoder;           ///< failures and other short frames
+  std::vector<std::byte> replies;       ///< of the calls of one receive, to leave in one send
+  std::vector<TaskPtr> calls;           ///< read, and to be run or queued
+  bool watching = false;                ///< counted among the watchers
+  std::span<const Poller::Event> left;  ///< of its batch, while it watches: not looked at yet
   /// Raised with every receive that brought something; read by others.
   std::atomic<std::uint64_t> activity{0};
   // Ended under this thread's hands: perhaps the last references.

@@ -122,7 +122,8 @@ Status Submission::begin() {
   context_.resources = frame_.resources();
   if (session.progress.function != nullptr) context_.progress = &session.progress;
   if (give_to_plugin(*core)) return {};
-  return core->runtime().call_pool().start(*this);
+  if (core->runtime().call_pool().start(*this)) return {};
+  return Error{Errc::again, "there is no thread for the call, and the system gives none now"};
 }
 
 /// True: the plugin has it, or had it.

@@ -126,8 +126,8 @@ void Session::Batch::run() {
   if (members_.empty() || !acquire_slot()) return;
   const std::uint32_t slot = slot_;
   SlotPool* const pool = slots();
-  drop_late();
   try {
+    drop_late();
     submit();
   } catch (...) {
     if (pool != nullptr) pool->release(slot);

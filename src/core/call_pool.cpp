@@ -15,20 +15,19 @@ void CallPool::rest() {
   std::vector<std::thread> threads;
   {
     const MutexLock lock(mutex_);
-    ++resting_;
+    ++generation_;
+    idle_ = 0;
     threads.swap(threads_);
   }
   changed_.notify_all();
   for (std::thread& thread : threads) thread.join();
-  const MutexLock lock(mutex_);
-  --resting_;
 }
 
-Status CallPool::start(Task& task) {
+bool CallPool::start(Task& task) noexcept {
   {
     const MutexLock lock(mutex_);
     if (queued_ >= idle_ && threads_.size() < most_threads_ && !add_thread() && threads_.empty()) {
-      return Error{Errc::again, "there is no thread for the call, and the system gives none now"};
+      return false;
     }
     task.next_ = nullptr;
     (first_ == nullptr ? first_ : last_->next_) = &task;
@@ -36,7 +35,7 @@ Status CallPool::start(Task& task) {
     ++queued_;
   }
   changed_.notify_one();
-  return {};
+  return true;
 }
 
 /// The application's signals are for its own threads.
@@ -47,7 +46,7 @@ bool CallPool::add_thread() {
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   bool added = true;
   try {
-    threads_.emplace_back([this] { serve(); });
+    threads_.emplace_back([this, generation = generation_] { serve(generation); });
   } catch (const std::system_error&) {
     added = false;
   } catch (const std::bad_alloc&) {
@@ -57,21 +56,24 @@ bool CallPool::add_thread() {
   return added;
 }
 
-void CallPool::serve() {
+void CallPool::serve(std::uint64_t generation) noexcept {
   MutexLock lock(mutex_);
   for (;;) {
-    while (first_ == nullptr && resting_ == 0) {
+    while (first_ == nullptr && generation == generation_) {
       ++idle_;
       changed_.wait(mutex_);
-      --idle_;
+      if (generation == generation_) --idle_;
     }
-    if (first_ == nullptr) return;
+    // What is queued is for the threads that stay, if there are any: else for who has it before.
+    if (first_ == nullptr || (generation != generation_ && !threads_.empty())) break;
     Task& task = *std::exchange(first_, first_->next_);
     --queued_;
     lock.unlock();
     task.run();
     lock.lock();
   }
+  // It may have been woken instead of one of those.
+  if (first_ != nullptr) changed_.notify_one();
 }
 
 }  // namespace vac::core

@@ -2,9 +2,8 @@
 // Threads for calls that no thread of the application waits for.
 #pragma once
 
-#include <vac/result.hpp>
-
 #include <cstddef>
+#include <cstdint>
 #include <thread>
 #include <vector>
 
@@ -39,14 +38,14 @@ class CallPool {
   /// After the last task.
   ~CallPool();
 
-  /// VAC_EAGAIN: there is no thread and none can be had; the task is not run.
-  Status start(Task& task) VAC_EXCLUDES(mutex_);
-  /// Ends the threads, each after its task, and waits for that; the next task starts others. Not in
-  /// a thread of the pool.
+  /// False: there is no thread and none can be had; the task is not run.
+  [[nodiscard]] bool start(Task& task) noexcept VAC_EXCLUDES(mutex_);
+  /// Ends the threads there are, each after its task, and waits for that; tasks that come meanwhile
+  /// have others. Not in a thread of the pool.
   void rest() VAC_EXCLUDES(mutex_);
 
  private:
-  void serve() VAC_EXCLUDES(mutex_);
+  void serve(std::uint64_t generation) noexcept VAC_EXCLUDES(mutex_);
   bool add_thread() VAC_REQUIRES(mutex_);
 
   const std::size_t most_threads_;
@@ -55,8 +54,9 @@ class CallPool {
   Task* first_ VAC_GUARDED_BY(mutex_) = nullptr;
   Task* last_ VAC_GUARDED_BY(mutex_) = nullptr;
   std::size_t queued_ VAC_GUARDED_BY(mutex_) = 0;
+  // Of the present generation; those of older ones are on their way out.
   std::size_t idle_ VAC_GUARDED_BY(mutex_) = 0;
-  unsigned resting_ VAC_GUARDED_BY(mutex_) = 0;  // threads that wait for the pool's to end
+  std::uint64_t generation_ VAC_GUARDED_BY(mutex_) = 0;
   std::vector<std::thread> threads_ VAC_GUARDED_BY(mutex_);
 };
 

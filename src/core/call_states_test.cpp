@@ -137,6 +137,28 @@ TEST_F(CallStates, QueuedWaitsForASlotAndRuns) {
   EXPECT_EQ(submitted_, 2);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which end the program there
+TEST_F(CallStates, RunningWithoutMemoryForItsCopyGivesItsSlotBack) {
+  plugin_.caps = VAC_CAP_ASYNC;
+  leave_.open();
+  open();
+  vac_arg arg{};
+  arg.type = VAC_BYTE;
+  arg.form = VAC_ARRAY;
+  arg.dir = VAC_IN;
+  arg.value = reinterpret_cast<std::uintptr_t>(&arg);
+  arg.bytes = std::uint64_t{1} << 60U;  // never read
+  vac_call call{};
+  call.op = kNoop;
+  call.args = &arg;
+  call.arg_count = 1;
+  CallContext context;
+  EXPECT_EQ(rig_->session->dispatch(call, context), VAC_ENOMEM) << context.message;
+  EXPECT_EQ(submitted_, 0);
+  EXPECT_EQ(Caller(place_).code(), VAC_OK);
+}
+#endif
+
 TEST_F(CallStates, QueuedEndsAtItsDeadlineUnsubmitted) {
   open();
   Caller first(place_);

@@ -49,6 +49,31 @@ std::string_view title(const ResourceData& data) {
   return code;
 }
 
+/// A slot, until its call is over; one that is lost stays its plugin's.
+struct HeldSlot {
+  SlotPool& pool;
+  std::uint32_t slot;
+  const CallContext& context;
+
+  HeldSlot(SlotPool& its_pool, std::uint32_t number, const CallContext& of) noexcept
+      : pool(its_pool), slot(number), context(of) {}
+  ~HeldSlot() {
+    if (!context.slot_lost) pool.release(slot);
+  }
+  HeldSlot(const HeldSlot&) = delete;
+  HeldSlot& operator=(const HeldSlot&) = delete;
+};
+
+/// A call that can be cancelled by its plugin's hook meanwhile.
+struct Exposure {
+  Visit& visit;
+
+  Exposure(Visit& of, vac_call& call) noexcept : visit(of) { visit.expose(call); }
+  ~Exposure() { visit.withdraw(); }
+  Exposure(const Exposure&) = delete;
+  Exposure& operator=(const Exposure&) = delete;
+};
+
 /// Whether an operation has outputs that its plugin describes in the call's records.
 bool writes_records(const Op& op) {
   return std::ranges::any_of(op.args, [](const OpArgument& argument) {
@@ -336,9 +361,8 @@ int Session::run_in_slot(const Choice& choice, const Route& route, vac_call& cal
   auto slot = route.slots->acquire(call.deadline_ns, context);
   if (!slot) return fail(context, slot.error());
   call.slot = *slot;
-  const int code = submit(choice, route, call, context);
-  if (!context.slot_lost) route.slots->release(*slot);
-  return code;
+  const HeldSlot held(*route.slots, *slot, context);
+  return submit(choice, route, call, context);
 }
 
 int Session::submit(const Choice& choice, const Route& route, vac_call& call,
@@ -367,15 +391,11 @@ int Session::submit_once(const Route& route, vac_call& call, CallContext& contex
 
 int Session::submit_exposed(const Route& route, vac_call& call, CallContext& context) {
   Visit& visit = *std::exchange(context.visit, nullptr);
-  visit.expose(call);
+  const Exposure exposure(visit, call);
   // Who cancels it, or closes the session, looked for calls before it saw this one.
-  const int code =
-      context.given_up()
-          ? fail(context,
-                 Error{Errc::cancelled, closing_.load() ? "its session is closed" : "cancelled"})
-          : submit_once(route, call, context);
-  visit.withdraw();
-  return code;
+  if (!context.given_up()) return submit_once(route, call, context);
+  return fail(context,
+              Error{Errc::cancelled, closing_.load() ? "its session is closed" : "cancelled"});
 }
 
 int Session::explain(int code, const vac_call& call, CallContext& context) const {

@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -33,14 +34,22 @@ struct Call {
   std::vector<std::int32_t> input, output;
   std::size_t count = 0;
   vac_call_handle* handle = nullptr;
+  std::atomic<unsigned> told = 0;
+  bool submitted = false;
   int code = VAC_OK;
 
   explicit Call(std::size_t size) : input(size), output(size) {
     std::iota(input.begin(), input.end(), static_cast<std::int32_t>(size));
   }
   void submit(vac_session* session) {
-    code = vac_fpga_arraycopy_submit(session, nullptr, input.data(), input.size(), output.data(),
+    vac_call_options options{};
+    options.struct_size = sizeof options;
+    options.done = [](void* call, vac_call_handle*, int) { ++static_cast<Call*>(call)->told; };
+    options.user = this;
+    told = 0;
+    code = vac_fpga_arraycopy_submit(session, &options, input.data(), input.size(), output.data(),
                                      output.size(), &count, &handle);
+    submitted = handle != nullptr;
   }
   void finish() {
     if (handle != nullptr) code = vac_call_finish(handle);
@@ -51,6 +60,7 @@ struct Call {
                               &count);
   }
   void check(bool cancelled) const {
+    EXPECT_EQ(told, submitted ? 1U : 0U);
     if (code == VAC_OK) {
       EXPECT_EQ(count, input.size());
       EXPECT_TRUE(output == input);
@@ -133,10 +143,10 @@ class CallsWithoutMemory : public testing::TestWithParam<StarvedMemory::Fails> {
       waited.run(session_);
       submitted.finish();
       EXPECT_EQ(submitted.code == VAC_OK, waited.code == VAC_OK);
-      for (const Call& call : {waited, submitted}) {
-        EXPECT_TRUE(call.code == VAC_OK || call.code == VAC_EREMOTEIO) << vac_error_message();
-        call.check(false);
-        works = works && call.code == VAC_OK;
+      for (const Call* const call : {&waited, &submitted}) {
+        EXPECT_TRUE(call->code == VAC_OK || call->code == VAC_EREMOTEIO) << vac_error_message();
+        call->check(false);
+        works = works && call->code == VAC_OK;
       }
     }
     EXPECT_EQ(vac_model_load(session_, resource_) == VAC_OK, works) << vac_error_message();
@@ -148,7 +158,7 @@ class CallsWithoutMemory : public testing::TestWithParam<StarvedMemory::Fails> {
   vac_resource* resource_ = nullptr;
   std::vector<char> model_ = std::vector<char>(kModelBytes, 'm');
   unsigned models_ = 0;
-  std::vector<Call> waited_, waited_by_another_, submitted_;
+  std::deque<Call> waited_, waited_by_another_, submitted_;
 };
 
 TEST_P(CallsWithoutMemory, EndEach) {
