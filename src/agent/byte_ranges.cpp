@@ -3,11 +3,15 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace vac::agent {
 
 void ByteRanges::add(std::uint64_t begin, std::uint64_t end) {
   if (begin >= end) return;
+  // The memory first: without it nothing has changed.
+  std::map<std::uint64_t, std::uint64_t> made{{begin, end}};
+  auto node = made.extract(made.begin());
   auto next = ranges_.upper_bound(begin);
   if (next != ranges_.begin()) {
     const auto before = std::prev(next);
@@ -23,7 +27,9 @@ void ByteRanges::add(std::uint64_t begin, std::uint64_t end) {
     bytes_ -= next->second - next->first;
     next = ranges_.erase(next);
   }
-  ranges_.emplace(begin, end);
+  node.key() = begin;
+  node.mapped() = end;
+  ranges_.insert(std::move(node));
   bytes_ += end - begin;
 }
 

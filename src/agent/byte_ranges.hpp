@@ -13,6 +13,7 @@ class ByteRanges {
   /// Of one file: a range is memory, and who leaves gaps everywhere would have as many as bytes.
   static constexpr std::size_t kMost = 4096;
 
+  /// Where it throws nothing has changed.
   void add(std::uint64_t begin, std::uint64_t end);
   /// Whether add() would keep to kMost ranges.
   bool takes(std::uint64_t begin, std::uint64_t end) const noexcept;

@@ -9,9 +9,10 @@
 
 namespace vac::agent {
 
-void CallQueue::push(TaskPtr task) {
+void CallQueue::push(TaskPtr&& task) {
   PerOp& op = by_op_[task->op->id];
-  op.waiting.push_back({next_order_++, std::move(task)});
+  Waiting& place = op.waiting.emplace_back();
+  place = {next_order_++, std::move(task)};
   ++size_;
 }
 

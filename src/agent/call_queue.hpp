@@ -26,7 +26,8 @@ class CallQueue {
   /// Calls of the operation may have to wait for others: none skips the queue.
   void set_delayed(std::uint32_t op) { by_op_[op].delayed = true; }
 
-  void push(TaskPtr task);
+  /// Where it throws the call is still the caller's.
+  void push(TaskPtr&& task);
   /// The oldest call that may run, counted as running until end(); null where there is none.
   TaskPtr take();
   /// Those of the first one's group that wait, oldest first, to run with it; as many as the group
@@ -48,7 +49,7 @@ class CallQueue {
 
  private:
   struct Waiting {
-    std::uint64_t order;
+    std::uint64_t order = 0;
     TaskPtr task;
   };
   struct PerOp {

@@ -124,11 +124,11 @@ void encode(Connection& connection, CallTask& task, std::int64_t started_ns, int
 
 /// What a call does, or the reply that there is no memory for it.
 template <class Body>
-void with_memory(const Connection& connection, CallTask& task, const Body& body) {
+void with_memory(Connection& connection, CallTask& task, const Body& body) {
   try {
     body();
   } catch (const std::bad_alloc&) {
-    fail_call(connection, task, VAC_ENOMEM, {});
+    fail_without_memory(connection, task);
   }
 }
 
@@ -196,6 +196,14 @@ void fail_call(const Connection& connection, CallTask& task, int code, std::stri
   task.reply.encode_failure(
       task.request, code, task.context.detail,
       connection.services().scrubber.clean(std::string(text.empty() ? error_text(code) : text)));
+}
+
+void fail_without_memory(Connection& connection, CallTask& task) noexcept {
+  try {
+    fail_call(connection, task, VAC_ENOMEM, {});
+  } catch (const std::bad_alloc&) {  // not even for saying so
+    connection.give_up_for_memory();
+  }
 }
 
 }  // namespace vac::agent

@@ -30,5 +30,7 @@ void run_batch(std::span<const TaskPtr> tasks, std::int64_t started_ns);
 
 /// Makes task.reply a failure.
 void fail_call(const Connection& connection, CallTask& task, int code, std::string_view text);
+/// The reply that there is no memory for the call; without memory for that the connection ends.
+void fail_without_memory(Connection& connection, CallTask& task) noexcept;
 
 }  // namespace vac::agent

@@ -90,6 +90,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool hold(TaskPtr& task) { return writer_.backlogged() && writer_.hold(task); }
   /// Sends goodbye, as far as the socket takes it, and ends the stream; its owner does the rest.
   void say_goodbye(int code, std::string_view text);
+  /// The same where there is no memory for this client's data: it alone loses its connection.
+  void give_up_for_memory() noexcept;
   /// What time has brought: a client that does not say hello, or does not take what it asked for.
   void check_time(std::int64_t now_ns);
   bool output_pending() const { return writer_.pending(); }
@@ -123,8 +125,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   friend class FrameReceiver;
 
   Received read_some(Worker& worker, transport::Wait wait);
-  /// There is no memory for this client's data: it alone loses its connection.
-  void give_up_for_memory() noexcept;
   /// Accepts or refuses the client; session and tenant are there afterwards.
   Status greet(const wire::Hello& hello);
   void settle(Writer::Outcome outcome);

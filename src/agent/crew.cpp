@@ -2,6 +2,7 @@
 #include "agent/crew.hpp"
 
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "agent/clock.hpp"
@@ -115,12 +116,16 @@ void Crew::queue(std::vector<TaskPtr>& tasks) {
     // before the call is. It must not wait for a slot then.
     if (started && task->context.cancelled.load(std::memory_order_relaxed)) continue;
     if (!gatherings_.empty() && join_gathering(task)) continue;
-    queue_.push(std::move(task));
+    try {
+      queue_.push(std::move(task));
+    } catch (const std::bad_alloc&) {  // answered below, and no call behind it is lost
+      continue;
+    }
     assign_execution();
   }
   lock.unlock();
   for (TaskPtr& task : tasks) {
-    if (task != nullptr) duties_->end_cancelled(std::move(task));
+    if (task != nullptr) duties_->end_unqueued(std::move(task));
   }
   tasks.clear();
 }

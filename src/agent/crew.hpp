@@ -39,8 +39,9 @@ class Crew {
     virtual void hand_over(Worker& worker) = 0;
     /// Sets the group of a call that is about to be queued.
     virtual void find_group(CallTask& task) = 0;
-    /// Answers a call that was cancelled before it was queued.
-    virtual void end_cancelled(TaskPtr task) = 0;
+    /// Answers a call that was cancelled before it was queued, or for which the queue had no
+    /// memory.
+    virtual void end_unqueued(TaskPtr task) = 0;
     /// Runs one call to its end, or several of one group.
     virtual void execute(Worker& worker, std::vector<TaskPtr>& calls) = 0;
 

@@ -33,7 +33,7 @@ class Script final : public Crew::Duties {
   }
   void hand_over(Worker& /*worker*/) override {}
   void find_group(CallTask& task) override { task.group = group; }
-  void end_cancelled(TaskPtr task) override {
+  void end_unqueued(TaskPtr task) override {
     EXPECT_TRUE(task->context.cancelled);
     ++cancelled;
   }

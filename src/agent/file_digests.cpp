@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "base/errno_error.hpp"
@@ -83,7 +84,14 @@ Result<FileDigests::Known> FileDigests::digest(int fd, const std::string& name) 
   return Known{std::move(digest), size};
 }
 
-void FileDigests::note_use(int fd) {
+void FileDigests::note_use(int fd) noexcept {
+  try {
+    note_new_time(fd);
+  } catch (const std::bad_alloc&) {  // then it is hashed once more
+  }
+}
+
+void FileDigests::note_new_time(int fd) {
   // Finer than the clock that the kernel stamps files with.
   const std::array<timespec, 2> times{now_of(CLOCK_REALTIME), timespec{0, UTIME_OMIT}};
   const MutexLock lock(mutex_);

@@ -39,7 +39,7 @@ class FileDigests {
   Result<Known> digest(int fd, const std::string& name) VAC_EXCLUDES(mutex_);
   /// Sets the file's time of access to now, without forgetting what is known of it. This process
   /// may have renamed it since. Without effect where it may not be done.
-  void note_use(int fd) VAC_EXCLUDES(mutex_);
+  void note_use(int fd) noexcept VAC_EXCLUDES(mutex_);
 
  private:
   struct Time {
@@ -64,6 +64,7 @@ class FileDigests {
     Entry entry;
   };
 
+  void note_new_time(int fd) VAC_EXCLUDES(mutex_);
   static Result<Found> look_at(int fd, const std::string& name);
 
   Mutex mutex_;

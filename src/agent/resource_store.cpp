@@ -187,9 +187,13 @@ std::string ResourceStore::path_of(const std::string& key) const {
 
 std::map<std::string, ResourceStore::Entry>::iterator ResourceStore::add(const std::string& key,
                                                                          std::uint64_t size) {
-  by_age_.push_back(key);
+  // The memory first: without it nothing has changed.
+  std::list<std::string> age{key};
+  std::map<std::string, Entry> made;
+  made.emplace(key, Entry{size, 0, 0, age.begin()});
+  by_age_.splice(by_age_.end(), age);
   bytes_ += size;
-  return entries_.emplace(key, Entry{size, 0, 0, std::prev(by_age_.end())}).first;
+  return entries_.insert(made.extract(made.begin())).position;
 }
 
 void ResourceStore::remove(std::map<std::string, Entry>::iterator entry) {
@@ -224,6 +228,8 @@ bool ResourceStore::make_way() {
 std::optional<StoredFile> ResourceStore::find(const std::string& folder, const std::string& digest,
                                               std::uint64_t size) {
   const std::string key = concat(folder, "/", digest);
+  std::string own_key = key;
+  std::string path = path_of(key);
   std::uint64_t version = 0;
   {
     const MutexLock lock(mutex_);
@@ -233,7 +239,7 @@ std::optional<StoredFile> ResourceStore::find(const std::string& folder, const s
     version = entry->second.version;
     by_age_.splice(by_age_.end(), by_age_, entry->second.age);
   }
-  StoredFile file(*this, key, path_of(key));
+  StoredFile file(*this, std::move(own_key), std::move(path));
   const auto opened = open_regular(file.path(), digest);
   if (!opened && opened.error().code() == Errc::not_found) {
     log_warning("the cached file '", digest, "' is gone and will be uploaded again");
@@ -337,6 +343,7 @@ Result<std::shared_ptr<IncomingFile>> ResourceStore::find_or_make(const std::str
 Result<Reception> ResourceStore::receive(const std::string& folder, const std::string& digest,
                                          std::uint64_t size) {
   std::shared_ptr<IncomingFile> file;
+  std::string own_folder = folder;
   {
     const MutexLock lock(mutex_);
     VAC_CHECK(check_share(folder));
@@ -344,7 +351,7 @@ Result<Reception> ResourceStore::receive(const std::string& folder, const std::s
     ++arriving_in_[folder];
     ++arriving_;
   }
-  return Reception(*this, folder, std::move(file));
+  return Reception(*this, std::move(own_folder), std::move(file));
 }
 
 Result<StoredFile> ResourceStore::finish(const IncomingFile& file) {
@@ -358,19 +365,24 @@ Result<StoredFile> ResourceStore::finish(const IncomingFile& file) {
   std::string path = path_of(file.key_);
   std::string key = file.key_;
   const MutexLock lock(mutex_);
-  if (::rename(file.path_.c_str(), path.c_str()) != 0) return cannot_store(errno);
-  digests_.note_use(file.fd_.get());
-  forget(file);
-  bytes_ -= file.size_;  // its room is counted here:
   auto entry = entries_.find(file.key_);
-  if (entry == entries_.end()) {
-    entry = add(file.key_, file.size_);
-  } else {
-    bytes_ += file.size_ - entry->second.size;
-    entry->second.size = file.size_;
-    ++entry->second.version;
+  const bool known_already = entry != entries_.end();
+  if (!known_already) entry = add(file.key_, 0);
+  if (::rename(file.path_.c_str(), path.c_str()) != 0) {
+    const int why = errno;
+    if (!known_already) {
+      by_age_.erase(entry->second.age);
+      entries_.erase(entry);
+    }
+    return cannot_store(why);
   }
+  // Its bytes were counted as they came; those of the file that it replaces are no more.
+  bytes_ -= entry->second.size;
+  entry->second.size = file.size_;
+  if (known_already) ++entry->second.version;
   ++entry->second.users;
+  forget(file);
+  digests_.note_use(file.fd_.get());
   return StoredFile(*this, std::move(key), std::move(path));
 }
 

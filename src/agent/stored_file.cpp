@@ -59,7 +59,11 @@ Status IncomingFile::write(std::uint64_t offset, std::span<const std::byte> byte
     --writers_;
     if (written) {
       const std::uint64_t before = received_.bytes();
-      if (state_ == State::receiving) received_.add(offset, end);
+      try {
+        if (state_ == State::receiving) received_.add(offset, end);
+      } catch (const std::bad_alloc&) {  // as if it had not been written
+        written = Error{Errc::no_memory};
+      }
       unused = bytes.size() - (received_.bytes() - before);
       if (received_.covers(size_)) state_ = State::full;
     }
@@ -72,8 +76,10 @@ Status IncomingFile::write(std::uint64_t offset, std::span<const std::byte> byte
 
 /// Charges the bytes; they are charged no more where this fails.
 Status IncomingFile::put(std::uint64_t offset, std::span<const std::byte> bytes) const {
+  bool charged = false;
   try {
     VAC_CHECK(store_.charge(bytes.size()));
+    charged = true;
     std::span<const std::byte> rest = bytes;
     while (!rest.empty()) {
       const ssize_t count =
@@ -90,6 +96,7 @@ Status IncomingFile::put(std::uint64_t offset, std::span<const std::byte> bytes)
     }
     return {};
   } catch (const std::bad_alloc&) {  // the file must learn that this writer is done
+    if (charged) store_.uncharge(bytes.size());
     return Error{Errc::no_memory};
   }
 }

@@ -26,10 +26,9 @@ Result<std::unique_ptr<Upload>> Upload::begin(ResourceStore& store, Tenant& tena
   }
   const auto lines = static_cast<std::uint64_t>(std::ranges::count(manifest, '\n'));
   const std::uint64_t charge = manifest.size() + lines * kPartBytes;
-  if (!tenant.memory().charge(charge)) {
-    return no_room(tenant, "a manifest", charge);
-  }
-  std::unique_ptr<Upload> upload(new Upload(store, tenant, charge));
+  std::unique_ptr<Upload> upload(new Upload(store, tenant));
+  if (!tenant.memory().charge(charge)) return no_room(tenant, "a manifest", charge);
+  upload->charge_ = charge;
   VAC_CHECK(upload->read(manifest, options_json));
   return upload;
 }

@@ -57,8 +57,7 @@ class Upload {
     ByteRanges sent;  // by this upload
   };
 
-  Upload(ResourceStore& store, Tenant& tenant, std::uint64_t charge)
-      : store_(store), tenant_(tenant), charge_(charge) {}
+  Upload(ResourceStore& store, Tenant& tenant) : store_(store), tenant_(tenant) {}
   Status read(std::string_view manifest, std::string_view options_json) VAC_EXCLUDES(mutex_);
   Result<std::shared_ptr<IncomingFile>> start_write(std::uint32_t file, std::uint64_t offset,
                                                     std::size_t bytes) VAC_EXCLUDES(mutex_);
@@ -68,7 +67,7 @@ class Upload {
 
   ResourceStore& store_;
   Tenant& tenant_;
-  const std::uint64_t charge_;
+  std::uint64_t charge_ = 0;
   std::string options_json_;
   core::ResourceData::Kind kind_ = core::ResourceData::Kind::file;
   std::string digest_;

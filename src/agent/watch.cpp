@@ -327,9 +327,13 @@ void Watch::find_group(CallTask& task) {
   task.group.tenant = &connection.tenant();
 }
 
-void Watch::end_cancelled(TaskPtr task) {
+void Watch::end_unqueued(TaskPtr task) {
   const std::shared_ptr<Connection> connection = task->connection;
-  run_call(*connection, *task, now_ns());  // says so
+  if (task->context.cancelled.load(std::memory_order_relaxed)) {
+    run_call(*connection, *task, now_ns());  // says so
+  } else {
+    fail_without_memory(*connection, *task);
+  }
   connection->finish(std::move(task));
 }
 

@@ -34,7 +34,7 @@ class Watch final : public Crew::Duties {
   void watch(Worker& worker) override;
   void hand_over(Worker& worker) override;
   void find_group(CallTask& task) override;
-  void end_cancelled(TaskPtr task) override;
+  void end_unqueued(TaskPtr task) override;
   void execute(Worker& worker, std::vector<TaskPtr>& calls) override;
 
  private:

@@ -221,9 +221,11 @@ void Submission::cancel() noexcept {
   leave_session(session);
 }
 
-int Submission::hand_over() {
-  if (code_ == VAC_OK && !outputs_.error()) return give();
-  return tell_failure(op_, code_, context_, outputs_);
+int Submission::hand_over() noexcept {
+  return guarded([this] {
+    if (code_ == VAC_OK && !outputs_.error()) return give();
+    return tell_failure(op_, code_, context_, outputs_);
+  });
 }
 
 Result<Submission*> find_submission(const vac_call_handle* handle, const char* function) {

@@ -53,7 +53,7 @@ class Submission : public core::CallPool::Task, public core::TakenCall {
   bool wait(std::int64_t until_ns) noexcept;
   void cancel() noexcept;
   /// Of one that is done: hands over the results. The code; on failure the last error is set.
-  int hand_over();
+  int hand_over() noexcept;
   vac_call_handle* handle() const noexcept { return handle_; }
   void* user() const noexcept { return options_.user; }
   /// Of one that is finished in its callback, and is freed behind it.
