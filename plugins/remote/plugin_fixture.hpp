@@ -130,6 +130,13 @@ class TestSession {
     call.call().session_state = session_;
     return plugin_.submit(call);
   }
+  /// The call of that host_priv, from any thread.
+  void cancel(const void* host_priv) {
+    vac_call named{};  // all that the plugin looks at
+    named.session_state = session_;
+    named.host_priv = host_priv;
+    table().cancel(plugin_.state(), &named);
+  }
 
  private:
   void follow(const std::function<void(test::ScriptedPeer&)>& script) {

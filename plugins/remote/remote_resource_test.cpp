@@ -391,7 +391,7 @@ TEST(RemoteResource, IsNotAskedForByACallThatIsCancelled) {
 class Waiting {
  public:
   Waiting(TestSession& session, void* state)
-      : session_(session), call_(state), thread_([this] {
+      : session_(session), call_(state), name_(call_.fake.call().host_priv), thread_([this] {
           sleeper_.is_me();
           code_ = session_.submit(call_.fake);
         }) {
@@ -400,7 +400,7 @@ class Waiting {
   /// As the host does it: first it says so to whoever asks.
   void cancel() {
     call_.host.cancelled = true;
-    session_.table().cancel(nullptr, &call_.fake.call());
+    session_.cancel(name_);
   }
   int code() {
     thread_.join();
@@ -411,6 +411,7 @@ class Waiting {
  private:
   TestSession& session_;
   LoadCall call_;
+  const void* const name_;
   Sleeper sleeper_;
   int code_ = VAC_OK;
   std::thread thread_;
