@@ -54,7 +54,8 @@ void Connection::gather_rounds(Rounds rounds) {
       if (count == 0) break;
       make_frames(std::span(places).first(count));
     }
-    gather_drops();
+    // What is numbered behind a frame that has not begun must not leave before it.
+    if (going_.place == nullptr) gather_drops();
     if (going_.place == nullptr) next_upload();
     if (going_.place == nullptr && outbox_.empty()) return;
     if (!flush_output()) return;

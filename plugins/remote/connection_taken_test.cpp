@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls that no thread waits for: queued, in flight, and however they end.
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <thread>
@@ -265,6 +266,35 @@ TEST(ConnectionTaken, TakeAlongWhatIsToBeGivenBack) {
   taking.agent().reply(drop);
   EXPECT_THAT(first.wait(), Succeeds());
   EXPECT_THAT(second.wait(), Succeeds());
+}
+
+TEST(ConnectionTaken, LeaveBeforeWhatIsGivenBackBehindThem) {
+  TakingLink taking({.calls_in_flight = 4});
+  std::array<TakenNoop, 4> first;
+  std::vector<ReceivedFrame> sent;
+  for (TakenNoop& call : first) {
+    call.start(taking.connection());
+    sent.push_back(taking.agent().receive());
+  }
+  taking.connection().drop_resource(7);
+  TakenMinmax large(1, kMegabyte / 4);
+  large.start(taking.connection());
+  EXPECT_FALSE(taking.agent().readable()) << "there is no place for either";
+  // All at once, so that there are places for both.
+  std::vector<std::byte> replies;
+  for (ReceivedFrame& frame : sent) {
+    for (const auto& piece : taking.agent().reply_frames(frame, {})) {
+      replies.insert(replies.end(), piece.begin(), piece.end());
+    }
+  }
+  taking.agent().send(replies);
+  ReceivedFrame one = taking.agent().receive();
+  ReceivedFrame other = taking.agent().receive();
+  EXPECT_LT(one.header.request >> 6U, other.header.request >> 6U);
+  taking.agent().fail(one.header.request, VAC_EIO, 0, "enough");
+  taking.agent().reply(other);
+  EXPECT_THAT(large.wait(), FailsWith(VAC_EIO, "enough"));
+  for (TakenNoop& call : first) EXPECT_THAT(call.wait(), Succeeds());
 }
 
 /// Reads a call only after it has sent the whole reply to the one before: both pipes fill up.
