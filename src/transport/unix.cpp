@@ -30,6 +30,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kLongestPath = sizeof(sockaddr_un::sun_path) - 1;
+constexpr milliseconds kLockPatience{2000};
 
 Result<sockaddr_un> name_of(const Address& address) {
   if (Status status = check_unix_target(address.target); !status) {
@@ -44,6 +45,44 @@ Result<sockaddr_un> name_of(const Address& address) {
 int connect_once(int socket, const sockaddr_un& name) noexcept {
   const auto* address = reinterpret_cast<const sockaddr*>(&name);
   return ::connect(socket, address, sizeof name) == 0 ? 0 : errno;
+}
+
+/// Held alone while a socket file is looked at, removed, made and listened on, so that two agents
+/// that start at the same time cannot each take the other's new socket for a stale one; shared by
+/// who wants to know that nobody is at it. A lock on the directory leaves no file behind.
+/// `operation` as of flock(2).
+Result<Fd> lock_directory(const std::string& path, int operation, steady_clock::time_point end,
+                          std::string_view doing) {
+  const std::string directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+  Fd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      return Error{Errc::not_found,
+                   concat(doing, ": there is no directory '", directory, "': create it first")};
+    }
+    return Fd();  // one that may be written and not read: go without
+  }
+  while (::flock(lock.get(), operation | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return Fd();
+    if (steady_clock::now() >= end) {
+      return Error{Errc::busy, concat(doing, ": another process holds a lock on '", directory,
+                                      "': choose a directory of the agent's own")};
+    }
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return lock;
+}
+
+/// Connects until `end`; an errno, or 0. A full queue of connections makes connect wait; the send
+/// time-out bounds that.
+int connect_until(int socket, const sockaddr_un& name, steady_clock::time_point end) noexcept {
+  int failure = 0;
+  do {
+    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
+    set_socket_timeout(socket, SO_SNDTIMEO, std::max(left, milliseconds(1)));
+    failure = connect_once(socket, name);
+  } while (failure == EINTR && steady_clock::now() < end);
+  return failure == EINTR ? EAGAIN : failure;
 }
 
 std::string group_name(gid_t group) {
@@ -136,15 +175,13 @@ Result<std::unique_ptr<Channel>> connect_unix(const Address& address, millisecon
   const std::string doing = "open " + address.text();
   VAC_TRY(const sockaddr_un name, name_of(address));
   VAC_TRY(Fd socket, new_unix_socket(0, doing));
-  // A full queue of connections makes connect wait; the send time-out bounds that.
-  const auto end = steady_clock::now() + timeout;
-  int failure = 0;
-  do {
-    const auto left = std::chrono::ceil<milliseconds>(end - steady_clock::now());
-    set_socket_timeout(socket.get(), SO_SNDTIMEO, std::max(left, milliseconds(1)));
-    failure = connect_once(socket.get(), name);
-  } while (failure == EINTR && steady_clock::now() < end);
-  if (failure == EINTR) failure = EAGAIN;
+  const auto now = steady_clock::now();
+  int failure = connect_until(socket.get(), name, now + timeout);
+  if (failure == ECONNREFUSED) {
+    // The file of an agent that starts is there a moment before it listens.
+    (void)lock_directory(address.target, LOCK_SH, now + std::min(timeout, kLockPatience), doing);
+    failure = connect_until(socket.get(), name, now + timeout);
+  }
   if (failure != 0) return connect_error(failure, address, doing);
   set_socket_timeout(socket.get(), SO_SNDTIMEO, milliseconds(0));
   return std::unique_ptr<Channel>(std::make_unique<SocketChannel>(std::move(socket)));
@@ -186,32 +223,6 @@ class UnixListener final : public Listener {
   const std::string path_;
   const FileId file_;
 };
-
-/// Held while a socket file is looked at, removed and made, so that two agents that start at the
-/// same time cannot each take the other's new socket for a stale one. A lock on the directory
-/// leaves no file behind.
-Result<Fd> lock_directory(const std::string& path, std::string_view doing) {
-  constexpr auto kPatience = std::chrono::seconds(2);
-  const std::string directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
-  Fd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock) {
-    if (errno == ENOENT || errno == ENOTDIR) {
-      return Error{Errc::not_found,
-                   concat(doing, ": there is no directory '", directory, "': create it first")};
-    }
-    return Fd();  // one that may be written and not read: go without
-  }
-  const auto end = steady_clock::now() + kPatience;
-  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return Fd();
-    if (steady_clock::now() >= end) {
-      return Error{Errc::busy, concat(doing, ": another process holds a lock on '", directory,
-                                      "': choose a directory of the agent's own")};
-    }
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  return lock;
-}
 
 Error address_in_use(int probe, std::string_view doing) {
   ucred peer{};
@@ -272,7 +283,8 @@ Result<std::unique_ptr<Listener>> listen_unix(const Address& address,
   const std::string doing = "listen at " + address.text();
   VAC_TRY(const sockaddr_un name, name_of(address));
   VAC_TRY(Fd socket, new_unix_socket(SOCK_NONBLOCK, doing));
-  VAC_TRY(const Fd lock, lock_directory(address.target, doing));
+  VAC_TRY(const Fd lock,
+          lock_directory(address.target, LOCK_EX, steady_clock::now() + kLockPatience, doing));
   VAC_CHECK(remove_stale(name, doing));
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
     return errno_error(errno, concat(doing, ": cannot make the socket"));

@@ -3,8 +3,10 @@
 // tests/conformance.
 #include "transport/unix.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +24,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "support/sleeper.hpp"
 #include "support/temp_directory.hpp"
 #include "transport/socket_channel.hpp"
 
@@ -216,6 +219,33 @@ TEST_F(UnixTransport, ConnectingToAFullQueueEndsInTime) {
   const auto channel = connect_unix(address_, milliseconds(20));
   ASSERT_FALSE(channel);
   EXPECT_EQ(channel.error().code(), Errc::timed_out);
+}
+
+/// As an agent that starts: its file is there, and it does not listen yet.
+TEST_F(UnixTransport, ConnectingWaitsForAnAgentThatStarts) {
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(directory.get(), LOCK_EX), 0);
+  const Fd agent = foreign_socket(false);
+  test::Sleeper client;
+  bool connected = false;
+  std::jthread thread([&] {
+    client.is_me();
+    connected = connects();
+  });
+  client.wait_until_asleep();
+  EXPECT_EQ(::listen(agent.get(), 5), 0);
+  directory.reset();
+  thread.join();
+  EXPECT_TRUE(connected);
+}
+
+TEST_F(UnixTransport, ConnectingWaitsForNoLockForEver) {
+  const Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(directory.get(), LOCK_EX), 0);
+  const Fd agent = foreign_socket(false);
+  const auto channel = connect_unix(address_, milliseconds(10));
+  ASSERT_FALSE(channel);
+  EXPECT_EQ(channel.error().code(), Errc::connection_refused);
 }
 
 TEST_F(UnixTransport, ConnectingWithoutPermissionNamesWhoHasIt) {

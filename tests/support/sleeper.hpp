@@ -17,11 +17,12 @@ class Sleeper {
  public:
   /// Called by the thread.
   void is_me() { id_.store(static_cast<int>(::gettid())); }
-  /// Called by another: returns when the thread sleeps in a system call.
+  /// Called by another: returns when the thread sleeps in a system call, or has ended.
   void wait_until_asleep() const {
     while (id_.load() == 0) std::this_thread::yield();
     for (;;) {
       std::ifstream status("/proc/self/task/" + std::to_string(id_.load()) + "/stat");
+      if (!status) return;
       std::string text;
       std::getline(status, text);
       const std::size_t state = text.rfind(')') + 2;
