@@ -334,8 +334,10 @@ Result<std::shared_ptr<IncomingFile>> ResourceStore::find_or_make(const std::str
     incoming_.erase({key, size});
     return std::move(room).error();
   }
-  std::shared_ptr<IncomingFile> file(
-      new IncomingFile(*this, std::move(key), std::move(path), std::move(fd), size));
+  // In one piece: a file that is there already would be destroyed without memory for its owners,
+  // and that takes the mutex.
+  auto file = std::make_shared<IncomingFile>(IncomingFile::MadeByStore(), *this, std::move(key),
+                                             std::move(path), std::move(fd), size);
   place = {file.get(), file};
   return file;
 }

@@ -52,6 +52,18 @@ class StoredFile {
 /// complete. Thread-safe.
 class IncomingFile {
  public:
+  /// Only the store has one.
+  class MadeByStore {
+    friend class ResourceStore;
+    explicit MadeByStore() = default;
+  };
+  IncomingFile(MadeByStore /*unused*/, ResourceStore& store, std::string key, std::string path,
+               Fd fd, std::uint64_t size)
+      : store_(store),
+        key_(std::move(key)),
+        path_(std::move(path)),
+        fd_(std::move(fd)),
+        size_(size) {}
   ~IncomingFile();
   IncomingFile(const IncomingFile&) = delete;
   IncomingFile& operator=(const IncomingFile&) = delete;
@@ -69,12 +81,6 @@ class IncomingFile {
   friend class ResourceStore;
   enum class State : std::uint8_t { receiving, full, stored, failed };
 
-  IncomingFile(ResourceStore& store, std::string key, std::string path, Fd fd, std::uint64_t size)
-      : store_(store),
-        key_(std::move(key)),
-        path_(std::move(path)),
-        fd_(std::move(fd)),
-        size_(size) {}
   Status put(std::uint64_t offset, std::span<const std::byte> bytes) const;
   void verify() VAC_EXCLUDES(mutex_);
 
