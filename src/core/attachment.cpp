@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/attachment.hpp"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "core/call_wait.hpp"
 #include "core/contained.hpp"
 #include "core/plugin.hpp"
 
@@ -15,17 +17,11 @@ AttachmentTable::~AttachmentTable() {
 }
 
 Result<Attachment*> AttachmentTable::acquire(const Key& key, Plugin& plugin, void* session_state,
-                                             const std::shared_ptr<const ResourceData>& data) {
+                                             const std::shared_ptr<const ResourceData>& data,
+                                             std::int64_t deadline_ns, CallContext& context) {
   MutexLock lock(mutex_);
-  for (;;) {
-    const auto found = table_.find(key);
-    if (found == table_.end()) break;
-    if (!found->second->attaching) {
-      ++found->second->users;
-      return found->second.get();
-    }
-    changed_.wait(mutex_);
-  }
+  VAC_TRY(Attachment* const attached, await_attached(key, deadline_ns, context));
+  if (attached != nullptr) return attached;
   auto made = std::make_unique<Attachment>();
   Attachment& attachment = *made;
   attachment.plugin = &plugin;
@@ -50,6 +46,25 @@ Result<Attachment*> AttachmentTable::acquire(const Key& key, Plugin& plugin, voi
   changed_.notify_all();
   if (code == VAC_OK) return &attachment;
   return hook_error(code, error_text(known_code(code)));
+}
+
+Result<Attachment*> AttachmentTable::await_attached(const Key& key, std::int64_t deadline_ns,
+                                                    CallContext& context) {
+  std::optional<CallWait> wait;
+  for (;;) {
+    const auto found = table_.find(key);
+    if (found == table_.end()) return nullptr;
+    if (!found->second->attaching) {
+      ++found->second->users;
+      return found->second.get();
+    }
+    if (!wait) wait.emplace(*this, deadline_ns, context);
+    if (wait->over()) {
+      return wait->error(
+          "the time given was over while another call gave the resource to the plugin");
+    }
+    wait->wait(changed_, mutex_);
+  }
 }
 
 Attachment* AttachmentTable::find(const Key& key) {
@@ -108,6 +123,14 @@ void AttachmentTable::drop_session(const void* session) {
     }
   }
   for (auto& attachment : gone) detach(std::move(attachment));
+}
+
+void AttachmentTable::wake() noexcept {
+  // Whoever is about to wait holds the mutex from looking at its call to sleeping.
+  {
+    const MutexLock lock(mutex_);
+  }
+  changed_.notify_all();
 }
 
 void AttachmentTable::detach(std::unique_ptr<Attachment> attachment) {

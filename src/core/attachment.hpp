@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/mutex.hpp"
+#include "core/call_context.hpp"
 #include "core/resource.hpp"
 
 namespace vac::core {
@@ -29,7 +30,7 @@ struct Attachment {
 };
 
 /// Thread-safe. Outlives every Attachment it hands out.
-class AttachmentTable {
+class AttachmentTable final : public Waker {
  public:
   explicit AttachmentTable(std::chrono::milliseconds idle_unload) : idle_unload_(idle_unload) {}
   ~AttachmentTable();
@@ -41,10 +42,12 @@ class AttachmentTable {
     auto operator<=>(const Key&) const = default;
   };
 
-  /// The attachment, made if there is none; concurrent first users wait for one attach. Each
-  /// success is paired with a release.
+  /// The attachment, made if there is none; concurrent first users wait for one attach, at most
+  /// until the deadline (CLOCK_MONOTONIC ns, 0 none) or until their call is given up. Each success
+  /// is paired with a release.
   Result<Attachment*> acquire(const Key& key, Plugin& plugin, void* session_state,
-                              const std::shared_ptr<const ResourceData>& data);
+                              const std::shared_ptr<const ResourceData>& data,
+                              std::int64_t deadline_ns, CallContext& context);
   /// The same of one that is there; nullptr where it would have to be made or waited for.
   Attachment* find(const Key& key);
   void release(Attachment& attachment);
@@ -52,8 +55,12 @@ class AttachmentTable {
   void trim(std::chrono::steady_clock::time_point now);
   /// Detaches what a session that ends has left, whatever its age.
   void drop_session(const void* session);
+  void wake() noexcept override;
 
  private:
+  /// One that is there and attached already, with another user; nullptr where there is none.
+  Result<Attachment*> await_attached(const Key& key, std::int64_t deadline_ns, CallContext& context)
+      VAC_REQUIRES(mutex_);
   void detach(std::unique_ptr<Attachment> attachment);
 
   const std::chrono::milliseconds idle_unload_;

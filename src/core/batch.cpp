@@ -114,7 +114,7 @@ Status Session::Batch::prepare(Member& member) {
   }
   for (std::size_t i = 0; i < member.choice->resource_count; ++i) {
     if (context.resources[i] == nullptr) continue;
-    VAC_TRY(member.states[i], session.attach(*context.resources[i], *member.route));
+    VAC_TRY(member.states[i], session.attach(*context.resources[i], *member.route, call, context));
   }
   call.session_state = member.route->session_state;
   context.plugin = member.route->plugin;
@@ -306,18 +306,11 @@ const Attachment* Session::find_attached(Resource& resource, const Route& route)
   if (&resource.session() != this) return nullptr;
   Resource::Use& use = resource.uses_[route.plugin->index()];
   if (Attachment* attachment = use.attachment.load(std::memory_order_acquire)) return attachment;
-  const AttachmentTable::Key key = attachment_key(resource, route);
-  if (!resource.mutex_.try_lock()) return nullptr;
-  Attachment* attachment = use.attachment.load(std::memory_order_acquire);
-  if (attachment == nullptr) {
-    attachment = runtime_.attachments_.find(key);
-    if (attachment != nullptr) {
-      // It was accepted before it was attached.
-      use.accepted.store(Resource::Accepted::yes, std::memory_order_release);
-      use.attachment.store(attachment, std::memory_order_release);
-    }
-  }
-  resource.mutex_.unlock();
+  Attachment* const attachment = runtime_.attachments_.find(attachment_key(resource, route));
+  if (attachment == nullptr) return nullptr;
+  // It was accepted before it was attached.
+  use.accepted.store(Resource::Accepted::yes, std::memory_order_release);
+  note_attached(use, *attachment);
   return attachment;
 }
 

@@ -42,7 +42,8 @@ class ProgressSink {
   ~ProgressSink() = default;
 };
 
-/// What a call waits for, apart from a plugin's submit: a free slot, or its completion.
+/// What a call waits for, apart from a plugin's hooks: that its resource is attached, a free slot,
+/// its completion.
 class Waker {
  public:
   /// Makes those who wait look at their calls again. Any thread.

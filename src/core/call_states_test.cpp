@@ -3,8 +3,10 @@
 // the table of transitions is a test.
 //
 //   state    event     then
-//   new      dispatch  queued where no slot is free, else running
+//   new      dispatch  queued where no slot is free or another call attaches its resource, else
+//                      running
 //   queued   slot      running
+//   queued   attached  running
 //   queued   deadline  done: VAC_ETIMEDOUT, never submitted
 //   queued   cancel    done: VAC_ECANCELED, never submitted; so does a cancel before the dispatch
 //   queued   close     as cancel
@@ -19,6 +21,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -52,7 +55,7 @@ class Gate {
 };
 
 /// A call in a thread of its own, which can be cancelled. It visits the session, as calls of the C
-/// interface do.
+/// interface do. It loads the resource that `before` gives it, else does nothing.
 class Caller {
  public:
   Caller(const std::atomic<Session*>& place, std::function<void(CallContext&)> before = {})
@@ -61,9 +64,10 @@ class Caller {
           if (visit.session() == nullptr) return;
           context_.visit = &visit;
           if (before) before(context_);
-          vac_arg arg = no_data();
+          const bool loads = !context_.resources.empty();
+          vac_arg arg = loads ? resource_arg() : no_data();
           vac_call call{};
-          call.op = kNoop;
+          call.op = loads ? kLoad : kNoop;
           call.args = &arg;
           call.arg_count = 1;
           code_ = visit.session()->dispatch(call, context_);
@@ -213,6 +217,84 @@ TEST_F(CallStates, CancelledBeforeItMustWaitIsNeverSubmitted) {
   leave_.open();
   EXPECT_EQ(first.code(), VAC_OK);
   EXPECT_EQ(submitted_, 1);
+}
+
+/// One call is in the plugin's attach hook; others want the same resource.
+class CallStatesOfAResource : public CallStates {
+ protected:
+  CallStatesOfAResource() {
+    plugin_.offers = {{kLoad, 1, 0, 0}};
+    plugin_.on_attach = [this] {
+      entered_.open();
+      leave_.pass();
+      return VAC_OK;
+    };
+    plugin_.on_submit = [this](vac_call&) {
+      ++submitted_;
+      return VAC_OK;
+    };
+    open();
+    resource_ = rig_->session->add_resource(data_);
+    first_.emplace(place_, loading(*resource_));
+    entered_.pass();
+  }
+  static std::function<void(CallContext&)> loading(Resource& resource) {
+    return [pointer = &resource](CallContext& context) { context.resources = {&pointer, 1}; };
+  }
+  void expect_one_attach() {
+    leave_.open();
+    EXPECT_EQ(first_->code(), VAC_OK);
+    EXPECT_EQ(plugin_.attached, 1);
+  }
+
+  const std::shared_ptr<const ResourceData> data_ = ResourceData::from_bytes({}, "").value();
+  std::unique_ptr<Resource> resource_;
+  std::optional<Caller> first_;
+};
+
+TEST_F(CallStatesOfAResource, QueuedWaitsForTheAttachAndRuns) {
+  Caller second(place_, loading(*resource_));
+  await_queued(second);
+  expect_one_attach();
+  EXPECT_EQ(second.code(), VAC_OK);
+  EXPECT_EQ(submitted_, 2);
+}
+
+TEST_F(CallStatesOfAResource, QueuedEndsAtItsDeadlineUnsubmitted) {
+  SessionOptions options;
+  options.timeout_ms = 1;
+  const auto hurried = rig_->runtime.open_session(options).value();
+  const auto resource = hurried->add_resource(data_);
+  const std::atomic<Session*> place{hurried.get()};
+  Caller second(place, loading(*resource));
+  EXPECT_EQ(second.code(), VAC_ETIMEDOUT);
+  EXPECT_EQ(second.message(),
+            "model_load: the time given was over while another call gave the resource to the "
+            "plugin");
+  expect_one_attach();
+  EXPECT_EQ(submitted_, 1);
+}
+
+TEST_F(CallStatesOfAResource, QueuedEndsWhenItIsCancelledUnsubmitted) {
+  Caller second(place_, loading(*resource_));
+  await_queued(second);
+  second.cancel();
+  EXPECT_EQ(second.code(), VAC_ECANCELED);
+  EXPECT_EQ(second.message(), "model_load: cancelled before it was started");
+  expect_one_attach();
+  EXPECT_EQ(submitted_, 1);
+}
+
+TEST_F(CallStatesOfAResource, QueuedEndsWithItsSessionUnsubmitted) {
+  const auto other = rig_->runtime.open_session({}).value();
+  const auto resource = other->add_resource(data_);
+  std::atomic<Session*> place{other.get()};
+  Caller second(place, loading(*resource));
+  await_queued(second);
+  place.store(nullptr);
+  EXPECT_TRUE(end_visits(*other, minutes(1)));
+  EXPECT_EQ(second.code(), VAC_ECANCELED);
+  expect_one_attach();
 }
 
 TEST_F(CallStates, RunningSeesItsDeadline) {

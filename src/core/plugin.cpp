@@ -22,6 +22,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "call/op_table.hpp"
+#include "core/call_wait.hpp"
 #include "core/contained.hpp"
 
 namespace vac::core {
@@ -228,31 +229,27 @@ SlotPool::SlotPool(std::uint32_t count) : count_(count) {
 }
 
 Result<std::uint32_t> SlotPool::acquire(std::int64_t deadline_ns, CallContext& context) {
-  const std::chrono::steady_clock::time_point deadline{std::chrono::nanoseconds(deadline_ns)};
-  MutexLock lock(mutex_);
-  if (free_.empty()) context.waits_for.store(this);
+  const MutexLock lock(mutex_);
+  if (free_.empty()) VAC_CHECK(await_free(deadline_ns, context));
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+Status SlotPool::await_free(std::int64_t deadline_ns, CallContext& context) {
+  CallWait wait(*this, deadline_ns, context);
   while (free_.empty()) {
-    const bool late = deadline_ns != 0 && std::chrono::steady_clock::now() >= deadline;
-    if (lost_ == count_ || late || context.given_up()) break;
-    if (deadline_ns == 0) {
-      freed_.wait(mutex_);
-    } else {
-      freed_.wait_until(mutex_, deadline);
+    if (lost_ == count_ && !context.given_up()) {
+      return Error{Errc::busy, concat("each of the plugin's ", count_,
+                                      " slots is held by a call that it never completed: restart "
+                                      "the program that has loaded it")};
     }
+    if (wait.over()) {
+      return wait.error("the time given was over before a slot of the plugin was free");
+    }
+    wait.wait(freed_, mutex_);
   }
-  context.waits_for.store(nullptr, std::memory_order_relaxed);
-  if (!free_.empty()) {
-    const std::uint32_t slot = free_.back();
-    free_.pop_back();
-    return slot;
-  }
-  if (context.given_up()) return Error{Errc::cancelled, "cancelled before it was started"};
-  if (lost_ == count_) {
-    return Error{Errc::busy, concat("each of the plugin's ", count_,
-                                    " slots is held by a call that it never completed: restart "
-                                    "the program that has loaded it")};
-  }
-  return Error{Errc::timed_out, "the time given was over before a slot of the plugin was free"};
+  return {};
 }
 
 void SlotPool::release(std::uint32_t slot) {

@@ -39,6 +39,8 @@ class SlotPool final : public Waker {
   void wake() noexcept override;
 
  private:
+  Status await_free(std::int64_t deadline_ns, CallContext& context) VAC_REQUIRES(mutex_);
+
   const std::uint32_t count_;
   Mutex mutex_;
   CondVar freed_;

@@ -296,16 +296,26 @@ AttachmentTable::Key Session::attachment_key(const Resource& resource, const Rou
           data.digest().empty() ? data.uri() : data.digest(), data.options()};
 }
 
-Result<void*> Session::attach(Resource& resource, const Route& route) {
-  std::atomic<Attachment*>& known = resource.uses_[route.plugin->index()].attachment;
-  if (Attachment* attachment = known.load(std::memory_order_acquire)) return attachment->state;
-  const MutexLock lock(resource.mutex_);
-  if (Attachment* attachment = known.load(std::memory_order_acquire)) return attachment->state;
+Result<void*> Session::attach(Resource& resource, const Route& route, const vac_call& call,
+                              CallContext& context) {
+  Resource::Use& use = resource.uses_[route.plugin->index()];
+  if (Attachment* attachment = use.attachment.load(std::memory_order_acquire)) {
+    return attachment->state;
+  }
   VAC_TRY(Attachment * attachment,
           runtime_.attachments_.acquire(attachment_key(resource, route), *route.plugin,
-                                        route.session_state, resource.data_));
-  known.store(attachment, std::memory_order_release);
+                                        route.session_state, resource.data_, call.deadline_ns,
+                                        context));
+  note_attached(use, *attachment);
   return attachment->state;
+}
+
+/// Of calls that use a resource first at the same time, one counts as the resource's use.
+void Session::note_attached(Resource::Use& use, Attachment& attachment) {
+  Attachment* none = nullptr;
+  if (!use.attachment.compare_exchange_strong(none, &attachment)) {
+    runtime_.attachments_.release(attachment);
+  }
 }
 
 inline int Session::submit_plainly(const Route& route, vac_call& call, CallContext& context) {
@@ -342,7 +352,7 @@ int Session::run_with_resources(const Choice& choice, vac_call& call, CallContex
   for (std::size_t i = 0; i < choice.resource_count; ++i) {
     states[i] = nullptr;
     if (context.resources[i] == nullptr) continue;
-    auto state = attach(*context.resources[i], **route);
+    auto state = attach(*context.resources[i], **route, call, context);
     if (!state) return fail(context, state.error());
     states[i] = *state;
   }
@@ -480,6 +490,7 @@ void Session::cancel_calls() noexcept {
       if (route.slots != nullptr) route.slots->wake();
     }
   }
+  runtime_.attachments_.wake();
   AsyncCall::wake_all();
   if (remote_ == nullptr || !remote_->takes_calls()) return;
   contained_void(remote_->name(), "session_cancel", [&] {

@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "base/mutex.hpp"
 #include "call/op_table.hpp"
 #include "core/attachment.hpp"
 #include "core/batch.hpp"
@@ -54,7 +53,6 @@ class Resource {
   Session& session_;
   const std::shared_ptr<const ResourceData> data_;
   std::vector<Use> uses_;  // by plugin index
-  Mutex mutex_;            // one first use at a time
 };
 
 struct SessionOptions {
@@ -144,7 +142,9 @@ class Session {
   Result<const Route*> route(const Choice& choice, const CallContext& context);
   Status accepts(Resource& resource, const Route& route);
   AttachmentTable::Key attachment_key(const Resource& resource, const Route& route) const;
-  Result<void*> attach(Resource& resource, const Route& route);
+  Result<void*> attach(Resource& resource, const Route& route, const vac_call& call,
+                       CallContext& context);
+  void note_attached(Resource::Use& use, Attachment& attachment);
   BatchGroup find_group(const vac_call& given, const CallContext& context);
   const Route* known_route(const Choice& choice, const CallContext& context, BatchGroup& group);
   const Attachment* find_attached(Resource& resource, const Route& route);

@@ -46,7 +46,7 @@ bool Session::prepare_taken(const Choice& choice, vac_call& call, CallContext& c
       taken.resource_states_[i] = nullptr;
       if (context.resources[i] == nullptr) continue;
       VAC_ASSERT(i < taken.resource_states_.size());
-      auto state = attach(*context.resources[i], route);
+      auto state = attach(*context.resources[i], route, call, context);
       if (!state) return false;
       taken.resource_states_[i] = *state;
     }
