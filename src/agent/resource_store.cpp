@@ -334,8 +334,8 @@ Result<std::shared_ptr<IncomingFile>> ResourceStore::find_or_make(const std::str
     incoming_.erase({key, size});
     return std::move(room).error();
   }
-  // In one piece: a file that is there already would be destroyed without memory for its owners,
-  // and that takes the mutex.
+  // One allocation: if there were memory for the file and none for the count of its owners, the
+  // file's destructor would wait for the mutex that is held here.
   auto file = std::make_shared<IncomingFile>(IncomingFile::MadeByStore(), *this, std::move(key),
                                              std::move(path), std::move(fd), size);
   place = {file.get(), file};
