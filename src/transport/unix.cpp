@@ -31,6 +31,7 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kLongestPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr milliseconds kLockPatience{2000};
+constexpr milliseconds kStartPatience{500};
 
 Result<sockaddr_un> name_of(const Address& address) {
   if (Status status = check_unix_target(address.target); !status) {
@@ -47,12 +48,27 @@ int connect_once(int socket, const sockaddr_un& name) noexcept {
   return ::connect(socket, address, sizeof name) == 0 ? 0 : errno;
 }
 
+/// A lock of flock(2). It is let go by name: a child that another thread forks meanwhile has the
+/// descriptor too, and would keep the lock for its life.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(Fd locked) : locked_(std::move(locked)) {}
+  DirectoryLock(DirectoryLock&&) = default;
+  DirectoryLock& operator=(DirectoryLock&&) = delete;
+  ~DirectoryLock() {
+    if (locked_) ::flock(locked_.get(), LOCK_UN);
+  }
+
+ private:
+  Fd locked_;  // none: the directory could not be locked
+};
+
 /// Held alone while a socket file is looked at, removed, made and listened on, so that two agents
 /// that start at the same time cannot each take the other's new socket for a stale one; shared by
 /// who wants to know that nobody is at it. A lock on the directory leaves no file behind.
 /// `operation` as of flock(2).
-Result<Fd> lock_directory(const std::string& path, int operation, steady_clock::time_point end,
-                          std::string_view doing) {
+Result<DirectoryLock> lock_directory(const std::string& path, int operation,
+                                     steady_clock::time_point end, std::string_view doing) {
   const std::string directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
   Fd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock) {
@@ -60,17 +76,25 @@ Result<Fd> lock_directory(const std::string& path, int operation, steady_clock::
       return Error{Errc::not_found,
                    concat(doing, ": there is no directory '", directory, "': create it first")};
     }
-    return Fd();  // one that may be written and not read: go without
+    return DirectoryLock(Fd());  // one that may be written and not read: go without
   }
   while (::flock(lock.get(), operation | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return Fd();
+    if (errno != EWOULDBLOCK && errno != EINTR) return DirectoryLock(Fd());
     if (steady_clock::now() >= end) {
       return Error{Errc::busy, concat(doing, ": another process holds a lock on '", directory,
                                       "': choose a directory of the agent's own")};
     }
     std::this_thread::sleep_for(milliseconds(5));
   }
-  return lock;
+  return DirectoryLock(std::move(lock));
+}
+
+/// Whether an agent may be about to listen there: its socket's file comes first, for its user
+/// alone.
+bool may_be_starting(int failure, const Address& address) noexcept {
+  struct stat info{};
+  return (failure == ECONNREFUSED || failure == EACCES) &&
+         ::stat(address.target.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
 /// Connects until `end`; an errno, or 0. A full queue of connections makes connect wait; the send
@@ -177,9 +201,8 @@ Result<std::unique_ptr<Channel>> connect_unix(const Address& address, millisecon
   VAC_TRY(Fd socket, new_unix_socket(0, doing));
   const auto now = steady_clock::now();
   int failure = connect_until(socket.get(), name, now + timeout);
-  if (failure == ECONNREFUSED) {
-    // The file of an agent that starts is there a moment before it listens.
-    (void)lock_directory(address.target, LOCK_SH, now + std::min(timeout, kLockPatience), doing);
+  if (may_be_starting(failure, address)) {
+    (void)lock_directory(address.target, LOCK_SH, now + std::min(timeout, kStartPatience), doing);
     failure = connect_until(socket.get(), name, now + timeout);
   }
   if (failure != 0) return connect_error(failure, address, doing);
@@ -283,7 +306,7 @@ Result<std::unique_ptr<Listener>> listen_unix(const Address& address,
   const std::string doing = "listen at " + address.text();
   VAC_TRY(const sockaddr_un name, name_of(address));
   VAC_TRY(Fd socket, new_unix_socket(SOCK_NONBLOCK, doing));
-  VAC_TRY(const Fd lock,
+  VAC_TRY(const DirectoryLock lock,
           lock_directory(address.target, LOCK_EX, steady_clock::now() + kLockPatience, doing));
   VAC_CHECK(remove_stale(name, doing));
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {

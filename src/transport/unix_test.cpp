@@ -10,10 +10,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -237,6 +240,55 @@ TEST_F(UnixTransport, ConnectingWaitsForAnAgentThatStarts) {
   directory.reset();
   thread.join();
   EXPECT_TRUE(connected);
+}
+
+/// Its socket is for its own user alone until it has said who may connect.
+TEST_F(UnixTransport, AnotherUserWaitsForAnAgentThatStarts) {
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(directory.get(), LOCK_EX), 0);
+  open_directory();
+  const Fd agent = foreign_socket(false);
+  std::filesystem::permissions(path(), std::filesystem::perms::owner_all);
+  test::Sleeper client;
+  std::string refusal = "none yet";
+  std::jthread thread([&] {
+    client.is_me();
+    // The system's own call changes this thread alone.
+    if (::geteuid() == 0) {
+      EXPECT_EQ(::syscall(SYS_setresuid, -1, 65534, -1), 0);
+    }
+    const auto channel = connect_unix(address_, kPatience);
+    refusal = channel ? "none" : channel.error().message();
+  });
+  client.wait_until_asleep();
+  std::filesystem::permissions(path(), std::filesystem::perms::all);
+  EXPECT_EQ(::listen(agent.get(), 5), 0);
+  directory.reset();
+  thread.join();
+  EXPECT_EQ(refusal, "none");
+}
+
+/// A child that is forked while a thread has the directory open, as those of prefork servers.
+TEST_F(UnixTransport, AForkedChildKeepsNoLockOfTheDirectory) {
+  Fd directory(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(directory.get(), LOCK_EX), 0);
+  foreign_socket(false).reset();
+  test::Sleeper client;
+  std::jthread thread([&] {
+    client.is_me();
+    (void)connects();
+  });
+  client.wait_until_asleep();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  ASSERT_GT(child, 0);
+  EXPECT_EQ(::flock(directory.get(), LOCK_UN), 0);
+  thread.join();
+  EXPECT_EQ(::flock(directory.get(), LOCK_EX | LOCK_NB), 0);
+  ::kill(child, SIGKILL);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
 }
 
 TEST_F(UnixTransport, ConnectingWaitsForNoLockForEver) {
