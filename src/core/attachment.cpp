@@ -50,19 +50,22 @@ Result<Attachment*> AttachmentTable::acquire(const Key& key, Plugin& plugin, voi
 
 Result<Attachment*> AttachmentTable::await_attached(const Key& key, std::int64_t deadline_ns,
                                                     CallContext& context) {
+  constexpr const char* kLate =
+      "the time given was over while another call gave the resource to the plugin";
   std::optional<CallWait> wait;
   for (;;) {
     const auto found = table_.find(key);
-    if (found == table_.end()) return nullptr;
+    if (found == table_.end()) {
+      // The other's attach has failed: whose own wait is over does not try again.
+      if (wait && wait->over()) return wait->error(kLate);
+      return nullptr;
+    }
     if (!found->second->attaching) {
       ++found->second->users;
       return found->second.get();
     }
     if (!wait) wait.emplace(*this, deadline_ns, context);
-    if (wait->over()) {
-      return wait->error(
-          "the time given was over while another call gave the resource to the plugin");
-    }
+    if (wait->over()) return wait->error(kLate);
     wait->wait(changed_, mutex_);
   }
 }

@@ -258,6 +258,9 @@ TEST_F(CallStatesOfAResource, QueuedWaitsForTheAttachAndRuns) {
   expect_one_attach();
   EXPECT_EQ(second.code(), VAC_OK);
   EXPECT_EQ(submitted_, 2);
+  EXPECT_EQ(plugin_.detached, 0);
+  resource_.reset();
+  EXPECT_EQ(plugin_.detached, 1) << "a use was not given back";
 }
 
 TEST_F(CallStatesOfAResource, QueuedEndsAtItsDeadlineUnsubmitted) {
@@ -295,6 +298,7 @@ TEST_F(CallStatesOfAResource, QueuedEndsWithItsSessionUnsubmitted) {
   EXPECT_TRUE(end_visits(*other, minutes(1)));
   EXPECT_EQ(second.code(), VAC_ECANCELED);
   expect_one_attach();
+  EXPECT_EQ(submitted_, 1);
 }
 
 TEST_F(CallStates, RunningSeesItsDeadline) {
